@@ -13,8 +13,8 @@ std::size_t skipped_cases = 0;
 std::size_t run_cases = 0;
 
 struct case_counter : Catch::TestEventListenerBase {
-    using TestEventListenerBase::TestEventListenerBase;
-    void testCaseStarting(Catch::TestCaseInfo const&) override { ++run_cases; }
+  using TestEventListenerBase::TestEventListenerBase;
+  void testCaseStarting(Catch::TestCaseInfo const&) override { ++run_cases; }
 };
 CATCH_REGISTER_LISTENER(case_counter)
 
@@ -24,26 +24,26 @@ constexpr int exit_skipped = 77;
 }  // namespace
 
 void plait::test::skip(std::string_view reason) {
-    ++skipped_cases;
-    std::printf("SKIPPED: %.*s\n", static_cast<int>(reason.size()), reason.data());
-    SUCCEED("SKIPPED: " + std::string(reason));
+  ++skipped_cases;
+  std::printf("SKIPPED: %.*s\n", static_cast<int>(reason.size()), reason.data());
+  SUCCEED("SKIPPED: " + std::string(reason));
 }
 
 int main(int argc, char** argv) {
-    Catch::Session session;
-    // A test case that asserts nothing proves nothing: let it fail.
-    session.configData().warnings = Catch::WarnAbout::NoAssertions;
-    if (const int bad = session.applyCommandLine(argc, argv); bad != 0) {
-        return bad;
-    }
-    const auto& config = session.configData();
-    const int result = session.run();
-    if (config.listTests || config.listTestNamesOnly || config.listTags || config.listReporters) {
-        return result;
-    }
-    // Catch returns the number of failures, which could be 77.
-    if (result != 0) {
-        return 1;
-    }
-    return run_cases > 0 && skipped_cases >= run_cases ? exit_skipped : 0;
+  Catch::Session session;
+  // A test case that asserts nothing proves nothing: let it fail.
+  session.configData().warnings = Catch::WarnAbout::NoAssertions;
+  if (const int bad = session.applyCommandLine(argc, argv); bad != 0) {
+    return bad;
+  }
+  const auto& config = session.configData();
+  const int result = session.run();
+  if (config.listTests || config.listTestNamesOnly || config.listTags || config.listReporters) {
+    return result;
+  }
+  // Catch returns the number of failures, which could be 77.
+  if (result != 0) {
+    return 1;
+  }
+  return run_cases > 0 && skipped_cases >= run_cases ? exit_skipped : 0;
 }
