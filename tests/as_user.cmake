@@ -1,0 +1,19 @@
+# Tests from outside, with what a user has: the installed library and the README. They build
+# projects of their own, so that one preset (release) has them and the others do not.
+
+foreach(way IN ITEMS package subdirectory pkg-config)
+  add_test(NAME "consumer/${way}" COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/consumer/check" "${way}")
+  set_tests_properties("consumer/${way}" PROPERTIES
+    ENVIRONMENT "${test_environment}"
+    TIMEOUT 300
+    LABELS "once;consumer")
+endforeach()
+
+if(EXISTS "${PROJECT_SOURCE_DIR}/README.md")
+  add_test(NAME readme COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/readme")
+  set_tests_properties(readme PROPERTIES
+    ENVIRONMENT "${test_environment}"
+    RESOURCE_LOCK build_dir
+    TIMEOUT 300
+    LABELS "once;readme")
+endif()
