@@ -1,0 +1,74 @@
+// The control block of a task, and what a coroutine frame of plait begins with.
+//
+// A task is a chain of frames: each frame was started by the co_await of its parent. The task's
+// control block knows the leaf of the chain, where it continues, and is what the ready queue links.
+#pragma once
+
+#include <plait/detail/config.hpp>
+#include <plait/detail/frame_pool.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <source_location>
+
+namespace plait {
+class cancel_scope;
+class operation;
+}  // namespace plait
+
+namespace plait::detail {
+
+struct task_state;
+
+// First base of every promise. The parent is both the next line of the task's stack trace and the
+// continuation.
+struct frame_link {
+  frame_link* parent = nullptr;
+  std::source_location await_at;  // where this frame awaits now
+  task_state* owner = nullptr;
+
+  // A frame is {resume, destroy, promise}: the promise stands at a fixed offset while its alignment
+  // is at most two words, which task_promise asserts.
+  std::coroutine_handle<> handle() noexcept {
+    return std::coroutine_handle<frame_link>::from_promise(*this);
+  }
+
+  static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+};
+
+// The end of every chain: a frame made by hand, whose resume function is what happens when the
+// task's first coroutine has returned. Its layout is that of a coroutine frame in the ABI that GCC
+// and clang share, and that libstdc++ builds its noop_coroutine with.
+struct alignas(2 * sizeof(void*)) root_frame {
+  using resume_fn = void (*)(root_frame*) noexcept;
+  explicit root_frame(resume_fn on_return) noexcept : resume(on_return), destroy(on_return) {}
+
+  resume_fn resume;
+  resume_fn destroy;  // the ABI's second word; nobody destroys a root
+};
+
+struct task_state : root_frame {
+  explicit task_state(resume_fn on_return, cancel_scope* in) noexcept
+      : root_frame(on_return), scope(in) {
+    link.owner = this;
+  }
+  task_state(task_state const&) = delete;
+  task_state& operator=(task_state const&) = delete;
+
+  std::coroutine_handle<> root_handle() noexcept {
+    return std::coroutine_handle<>::from_address(static_cast<root_frame*>(this));
+  }
+
+  frame_link link;                 // parent of the first coroutine; stands where a promise would
+  frame_link* leaf = &link;        // continues here
+  task_state* next_ready = nullptr;
+  operation* blocked = nullptr;    // what it is suspended on, while that may be cancelled
+  cancel_scope* scope;             // innermost
+  char const* name = nullptr;
+};
+
+static_assert(sizeof(root_frame) == 2 * sizeof(void*));
+
+}  // namespace plait::detail

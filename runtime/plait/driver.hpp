@@ -1,0 +1,107 @@
+// The port between the scheduler and the world outside the process.
+//
+// A driver belongs to one scheduler and is used by its thread alone; only `wake` may be called from
+// any thread. Everything that plait asks of the kernel goes through a driver, so that a test can put
+// a world of its own in the kernel's place.
+//
+// A waiting operation is handed over with `watch` (or, for an io_driver in io/, `submit`) and
+// belongs to the driver until the driver completes it, exactly once, from `park` or from the call
+// itself. Cancelling is a request: the completion follows, and says what really happened.
+#pragma once
+
+#include <plait/clock.hpp>
+#include <plait/operation.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace plait {
+
+class system_calls;
+
+enum class driver_kind : std::uint8_t { automatic, io_uring, epoll };
+
+// Readiness of a descriptor that somebody else owns. The kernel's answer is in `ready_events()`:
+// POLLIN, POLLOUT, POLLERR, POLLHUP as poll(2) has them; POLLERR and POLLHUP end any wait.
+// A regular file is always ready. The descriptor is neither read nor closed nor changed.
+class fd_wait : public operation {
+ public:
+  fd_wait(int fd, short events) noexcept : fd_(fd), events_(events) {}
+
+  bool start(detail::task_state& task);
+  short result();  // throws std::system_error, or cancelled
+
+  int fd() const noexcept { return fd_; }
+  short events() const noexcept { return events_; }
+  short ready_events() const noexcept { return ready_; }
+
+  // The driver's side: a negative errno, or the events that are there.
+  void finish_wait(int answer) noexcept;
+
+  // The driver's own links while it holds the wait.
+  fd_wait* next = nullptr;
+  fd_wait* previous = nullptr;
+  int state = 0;
+
+ private:
+  void cancel() noexcept override;
+
+  int fd_;
+  short events_;
+  short ready_ = 0;
+  int error_ = 0;
+};
+
+class driver {
+ public:
+  driver() = default;
+  driver(driver const&) = delete;
+  driver& operator=(driver const&) = delete;
+  virtual ~driver();
+
+  virtual std::string_view name() const noexcept = 0;
+  virtual time_point now() noexcept = 0;
+  virtual std::uint64_t random() noexcept = 0;
+
+  // Submits what is queued, completes what is done, and sleeps until something completes, `wake` is
+  // called, or the deadline has passed. A deadline in the past only looks. May return early.
+  virtual void park(time_point deadline) = 0;
+
+  // From any thread, any number of times: the next or the current `park` returns soon.
+  virtual void wake() noexcept = 0;
+
+  virtual void watch(fd_wait& wait) = 0;
+  virtual void unwatch(fd_wait& wait) noexcept = 0;
+
+  virtual system_calls& sys() noexcept = 0;
+
+  // How many operations the driver holds. While it is 0 a busy scheduler does not look.
+  std::size_t in_flight() const noexcept { return in_flight_; }
+
+ protected:
+  std::size_t in_flight_ = 0;
+};
+
+// What was chosen, and why not the other.
+struct driver_report {
+  driver_kind kind = driver_kind::automatic;
+  std::string reason;
+};
+
+struct driver_options {
+  driver_kind kind = driver_kind::automatic;
+  unsigned queue_entries = 256;        // of the submission queue; small values are for tests
+  unsigned completion_entries = 4096;  // of the completion queue
+};
+
+// An explicit kind, then PLAIT_DRIVER=io_uring|epoll, then a probe: io_uring where the kernel gives
+// it, else epoll. Throws std::invalid_argument for a PLAIT_DRIVER that is neither, and
+// std::system_error when a driver that was asked for by name is refused. Defined in io/.
+std::unique_ptr<driver> make_driver(driver_options options = {});
+
+// The same decision without keeping a driver, for diagnostics.
+driver_report choose_driver(driver_options options = {});
+
+}  // namespace plait

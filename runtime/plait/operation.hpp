@@ -1,0 +1,77 @@
+// What a suspended task waits for. An operation lives in the awaiting frame, is movable until it is
+// started and pinned from then to its completion. Exactly one completion follows a start that
+// returned true, whatever cancellation says: completion wins the race.
+//
+// An operation type has
+//     bool start(detail::task_state&)   begins; false: finished at once, nothing will follow
+//     R result()                        the value, or throws; called once, on the task's thread
+// and may have
+//     void finish() noexcept            closes what the operation opened around itself; before result
+#pragma once
+
+#include <plait/detail/config.hpp>
+#include <plait/detail/ledger.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <utility>
+
+namespace plait {
+
+class scheduler;
+
+namespace detail {
+struct task_state;
+}
+
+class operation {
+ public:
+  enum class status : std::uint8_t { idle, pending, done, cancelled };
+
+  status state() const noexcept { return status_; }
+
+  // Called by the scope that is cancelled, at most while pending. Asks the holder (driver, timer,
+  // queue) to let go; never resumes anything.
+  virtual void cancel() noexcept = 0;
+
+ protected:
+  operation() = default;
+  operation(operation&& other) noexcept : status_(other.status_) {
+    PLAIT_ASSERT(other.status_ == status::idle, "an operation was moved after it had been awaited");
+  }
+  operation& operator=(operation&&) = delete;
+  ~operation() {
+    // The kernel or a queue would go on using memory that is gone.
+    PLAIT_CHECK(status_ != status::pending,
+                "an operation was destroyed in flight; cancel its scope and await it instead of "
+                "destroying the coroutine");
+  }
+
+  // From here to complete() the task is suspended on this operation.
+  void begin(detail::task_state& task) noexcept;
+
+  // The task goes on the ready queue; owner thread only.
+  void complete(status how) noexcept;
+
+  // Finished inside start.
+  void complete_inline(status how) noexcept { status_ = how; }
+
+  detail::task_state* waiter() const noexcept { return waiter_; }
+
+ private:
+  template <class Op>
+  friend class op_awaiter;
+  friend struct operation_access;
+
+  detail::task_state* waiter_ = nullptr;
+  status status_ = status::idle;
+};
+
+template <class Op>
+concept awaitable_operation =
+    std::derived_from<Op, operation> && requires(Op op, detail::task_state& task) {
+      { op.start(task) } -> std::same_as<bool>;
+      op.result();
+    };
+
+}  // namespace plait

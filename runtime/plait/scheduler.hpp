@@ -1,0 +1,151 @@
+// A scheduler runs tasks on one thread, cooperatively, over one driver.
+//
+// One turn: resume ready tasks (a budget of them), take what other threads sent, fire due timers,
+// park in the driver. On these paths there is no lock and no atomic but the look into the inbox.
+// Everything belongs to the scheduler's thread; `post` alone may be called from any.
+#pragma once
+
+#include <plait/clock.hpp>
+#include <plait/detail/task_state.hpp>
+#include <plait/detail/timer_wheel.hpp>
+#include <plait/driver.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+
+namespace plait {
+
+class task_group;
+
+// A call that another thread sends to a scheduler. It lives where the sender put it and must stay
+// until it has run; each may be in one inbox at a time.
+struct remote_call {
+  using run_fn = void (*)(remote_call&) noexcept;
+  explicit remote_call(run_fn what) noexcept : run(what) {}
+
+  remote_call* next = nullptr;
+  run_fn run;
+};
+
+class scheduler {
+ public:
+  static constexpr int turn_budget = 64;      // resumptions before the driver and the timers are looked at
+  static constexpr int inline_budget = 32;    // operations in a row that finish without suspending
+
+  explicit scheduler(std::unique_ptr<driver> over);
+  explicit scheduler(driver& over);
+  ~scheduler();
+  scheduler(scheduler const&) = delete;
+  scheduler& operator=(scheduler const&) = delete;
+
+  // The scheduler that runs on this thread. `current` aborts where there is none.
+  static scheduler& current() noexcept;
+  static scheduler* current_or_null() noexcept { return here_; }
+
+  driver& io() noexcept { return *driver_; }
+  system_calls& sys() noexcept { return driver_->sys(); }
+
+  // The time of this turn: cheap, and behind the clock by what this turn has used so far.
+  time_point turn_time() const noexcept { return turn_time_; }
+  // The driver's clock, read now.
+  time_point now() noexcept { return turn_time_ = driver_->now(); }
+
+  // From any thread. Wakes the scheduler when it sleeps, with at most one system call per sleep.
+  void post(remote_call& call) noexcept;
+
+  // Runs until `done` is set, or (run_until_idle) until nothing is ready and nothing is due; what
+  // waits for the driver or for a later time stays. Both make this the thread's scheduler meanwhile.
+  void run_until(bool const& done);
+  void run_until_idle();
+
+  // The group whose tasks outlive the task that spawned them. It joins when `run` ends; failures go
+  // to the error hook and leave the others alone.
+  task_group& background() noexcept { return *background_; }
+  void close_background();  // cancels and waits; on the bound thread
+
+  // Where an exception goes that has no awaiter. The default prints it and what to do about it.
+  std::function<void(std::exception_ptr)> on_unhandled;
+
+  // For operations and scopes.
+  void make_ready(detail::task_state& task) noexcept {
+    task.next_ready = nullptr;
+    *last_ready_ = &task;
+    last_ready_ = &task.next_ready;
+  }
+  bool spend_inline() noexcept { return --inline_left_ > 0; }
+  detail::timer_wheel& timers() noexcept { return timers_; }
+  detail::task_state* running() const noexcept { return running_; }
+  cancel_scope& root_scope() noexcept { return *root_scope_; }
+  bool drain_inbox() noexcept;
+#if PLAIT_BOUNDED_DEPTH
+  bool deepen() noexcept { return --depth_left_ > 0; }
+#endif
+
+  int cancelled_scopes = 0;  // live scopes that a task inside would find cancelled
+
+ private:
+  friend class scheduler_binding;
+
+  std::unique_ptr<task_group> new_background();
+  void turn(bool may_sleep);
+  void run_ready();
+  void sleep();
+
+  static constinit thread_local scheduler* here_;
+
+  detail::task_state* first_ready_ = nullptr;
+  detail::task_state** last_ready_ = &first_ready_;
+  detail::task_state* running_ = nullptr;
+  int inline_left_ = 0;
+#if PLAIT_BOUNDED_DEPTH
+  int depth_left_ = 0;
+#endif
+  std::unique_ptr<driver> owned_driver_;
+  driver* driver_;
+  time_point turn_time_;
+  detail::timer_wheel timers_;
+  std::unique_ptr<cancel_scope> root_scope_;
+  std::unique_ptr<task_group> background_;
+
+  // The inbox and the flag are the two halves of Dekker's protocol: a sender writes the inbox and
+  // then reads the flag, the scheduler writes the flag and then reads the inbox. Both sides use
+  // sequentially consistent operations, or both could miss the other.
+  alignas(64) std::atomic<remote_call*> inbox_{nullptr};  // last in, first out
+  std::atomic<bool> asleep_{false};
+};
+
+// Makes a scheduler the current one of this thread for a while.
+class scheduler_binding {
+ public:
+  explicit scheduler_binding(scheduler& s) noexcept;
+  ~scheduler_binding();
+  scheduler_binding(scheduler_binding const&) = delete;
+  scheduler_binding& operator=(scheduler_binding const&) = delete;
+
+ private:
+  scheduler* previous_;
+};
+
+inline void operation::begin(detail::task_state& task) noexcept {
+  waiter_ = &task;
+  status_ = status::pending;
+  task.blocked = this;
+  detail::count(&detail::ledger::operations, 1);
+}
+
+inline void operation::complete(status how) noexcept {
+  detail::count(&detail::ledger::operations, -1);
+  status_ = how;
+  waiter_->blocked = nullptr;
+  scheduler::current().make_ready(*waiter_);
+}
+
+inline scheduler& scheduler::current() noexcept {
+  PLAIT_ASSERT(here_ != nullptr, "no plait scheduler runs on this thread; start one with plait::run");
+  return *here_;
+}
+
+}  // namespace plait

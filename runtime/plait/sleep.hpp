@@ -1,0 +1,71 @@
+// Waiting for time, and giving way. Both are cancel points.
+#pragma once
+
+#include <plait/clock.hpp>
+#include <plait/detail/timer_wheel.hpp>
+#include <plait/operation.hpp>
+#include <plait/scheduler.hpp>
+
+namespace plait {
+
+class sleep_operation : public operation {
+ public:
+  explicit sleep_operation(time_point deadline) noexcept : deadline_(deadline) {}
+  sleep_operation(sleep_operation&& other) noexcept
+      : operation(std::move(other)), deadline_(other.deadline_) {}
+
+  bool start(detail::task_state& task) {
+    begin(task);
+    if (deadline_ == no_deadline) return true;
+    scheduler::current().timers().arm(alarm_, deadline_);
+    return true;
+  }
+  void result() const noexcept {}
+
+ private:
+  struct alarm : detail::timer {
+    explicit alarm(sleep_operation& s) noexcept : timer(&ring), sleeper(s) {}
+    static void ring(timer& t) noexcept { static_cast<alarm&>(t).sleeper.complete(status::done); }
+    sleep_operation& sleeper;
+  };
+
+  void cancel() noexcept override {
+    if (alarm_.armed()) scheduler::current().timers().cancel(alarm_);
+    complete(status::cancelled);
+  }
+
+  time_point deadline_;
+  alarm alarm_{*this};
+};
+
+// Suspends until the clock has reached the deadline: never less, and as little more as the loop's
+// other tasks allow. A deadline in the past still gives way once.
+inline sleep_operation sleep_until(time_point deadline) noexcept { return sleep_operation(deadline); }
+
+// Measured from this call.
+inline sleep_operation sleep_for(duration d) noexcept {
+  return sleep_operation(deadline_after(scheduler::current().now(), d));
+}
+
+inline sleep_operation sleep_forever() noexcept { return sleep_operation(no_deadline); }
+
+class yield_operation : public operation {
+ public:
+  yield_operation() noexcept = default;
+  bool start(detail::task_state& task) noexcept {
+    complete_inline(status::done);
+    scheduler::current().make_ready(task);
+    return true;
+  }
+  void result() const noexcept {}
+
+ private:
+  void cancel() noexcept override {}
+};
+
+// Goes to the end of the ready queue.
+[[nodiscard("co_await this: ... it is the await that gives way")]] inline yield_operation yield() noexcept {
+  return yield_operation();
+}
+
+}  // namespace plait

@@ -1,0 +1,277 @@
+// task<T>: a coroutine that runs when it is awaited.
+//
+// Lazy, move-only, awaited once and as an rvalue, on the thread of one scheduler. Awaiting it is a
+// transfer of control: no queue, no atomic, no allocation but the frame, which comes from the
+// thread's recycler. Its value may be move-only, a reference or nothing; an exception reaches the
+// awaiter. A task that was never awaited never ran; destroying it is fine. One that is suspended is
+// never destroyed: cancel its scope and await it.
+//
+//     plait::task<int> answer() { co_return 42; }
+//     plait::task<> ask() { int n = co_await answer(); ... }
+#pragma once
+
+#include <plait/detail/config.hpp>
+#include <plait/detail/result_slot.hpp>
+#include <plait/detail/task_state.hpp>
+#include <plait/operation.hpp>
+#include <plait/scheduler.hpp>
+
+#include <coroutine>
+#include <exception>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+namespace plait {
+
+template <class T = void>
+class task;
+
+namespace detail {
+
+template <class T>
+struct task_promise;
+
+[[noreturn]] void throw_cancelled(task_state const& task);
+bool sees_cancel(task_state const& task) noexcept;
+
+// One load while nothing on this scheduler is cancelled.
+inline bool cancel_pending(scheduler const& s, task_state const& task) noexcept {
+  return s.cancelled_scopes != 0 && sees_cancel(task);
+}
+
+// Continues with `next`, through the ready queue where the native stack would grow.
+inline std::coroutine_handle<> transfer_to(frame_link& next) noexcept {
+#if PLAIT_BOUNDED_DEPTH
+  scheduler& s = scheduler::current();
+  if (!s.deepen()) {
+    next.owner->leaf = &next;
+    s.make_ready(*next.owner);
+    return std::noop_coroutine();
+  }
+#endif
+  return next.handle();
+}
+
+struct final_awaiter {
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const noexcept {
+    return transfer_to(*h.promise().parent);
+  }
+  void await_resume() const noexcept {}
+};
+
+template <class T>
+struct task_awaiter {
+  explicit task_awaiter(std::coroutine_handle<task_promise<T>> child, std::source_location at) noexcept
+      : child_(child), at_(at) {}
+
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const noexcept {
+    frame_link& parent = h.promise();
+    frame_link& child = child_.promise();
+    PLAIT_ASSERT(child.parent == nullptr, "a task was awaited twice");
+    parent.await_at = at_;
+    child.parent = &parent;
+    child.owner = parent.owner;
+    return transfer_to(child);
+  }
+  T await_resume() const { return child_.promise().result.take(); }
+
+ private:
+  std::coroutine_handle<task_promise<T>> child_;
+  std::source_location at_;
+};
+
+}  // namespace detail
+
+// The awaiter of every operation: checks for cancellation, starts the operation, and now and then
+// goes through the ready queue although the operation had finished at once, so that a task whose
+// operations are always ready starves nobody. That yield comes after the completion and is no
+// cancel point.
+template <class Op>
+class op_awaiter {
+ public:
+  op_awaiter(Op&& op, std::source_location at) : op_(std::move(op)), at_(at) {}
+
+  bool await_ready() const noexcept { return false; }
+
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) {
+    detail::frame_link& frame = h.promise();
+    detail::task_state& task = *frame.owner;
+    scheduler& s = scheduler::current();
+    frame.await_at = at_;
+    task.leaf = &frame;
+    task_ = &task;
+    if constexpr (!requires { Op::ignores_cancel; }) {
+      if (detail::cancel_pending(s, task)) [[unlikely]] {
+        op_.status_ = operation::status::cancelled;
+        return false;
+      }
+    }
+    started_ = true;
+    if (op_.start(task)) return true;
+    if (s.spend_inline()) [[likely]] return false;
+    s.make_ready(task);
+    return true;
+  }
+
+  decltype(auto) await_resume() {
+    if constexpr (requires { op_.finish(); }) {
+      if (started_) op_.finish();
+    }
+    if (op_.status_ == operation::status::cancelled) [[unlikely]] detail::throw_cancelled(*task_);
+    return op_.result();
+  }
+
+ private:
+  Op op_;
+  detail::task_state* task_ = nullptr;
+  std::source_location at_;
+  bool started_ = false;
+};
+
+namespace detail {
+
+// Gives a coroutine the control block of the task that it runs in.
+struct this_task_state {};
+struct this_task_awaiter {
+  explicit this_task_awaiter(task_state& t) noexcept : task(&t) {}
+  bool await_ready() const noexcept { return true; }
+  void await_suspend(std::coroutine_handle<>) const noexcept {}
+  task_state& await_resume() const noexcept { return *task; }
+  task_state* task;
+};
+
+// A handle that stands for an operation: join_handle.
+template <class A>
+concept operation_handle = requires(A const& a) {
+  { a.as_operation() } -> awaitable_operation;
+};
+
+// Wraps something whose awaiter is not an operation: see with_timeout over a task.
+template <class A>
+concept custom_awaitable = requires { typename A::awaiter_for_plait; };
+
+template <class Promise>
+struct promise_awaits : frame_link {
+  template <class T>
+  task_awaiter<T> await_transform(task<T>&& child,
+                                  std::source_location at = std::source_location::current()) noexcept {
+    return task_awaiter<T>(child.handle_, at);
+  }
+
+  // Taken by value: GCC 12 copies or moves an awaiter that is returned by reference.
+  template <awaitable_operation Op>
+    requires(!std::is_lvalue_reference_v<Op>)
+  op_awaiter<Op> await_transform(Op&& op,
+                                 std::source_location at = std::source_location::current()) {
+    return op_awaiter<Op>(std::move(op), at);
+  }
+
+  template <operation_handle H>
+  auto await_transform(H const& handle,
+                       std::source_location at = std::source_location::current()) {
+    return op_awaiter<decltype(handle.as_operation())>(handle.as_operation(), at);
+  }
+
+  template <custom_awaitable A>
+    requires(!std::is_lvalue_reference_v<A>)
+  typename A::awaiter_for_plait await_transform(
+      A&& awaitable, std::source_location at = std::source_location::current()) {
+    return typename A::awaiter_for_plait(std::move(awaitable), at);
+  }
+
+  this_task_awaiter await_transform(this_task_state) noexcept {
+    return this_task_awaiter(*this->owner);
+  }
+};
+
+template <class T>
+struct task_promise : promise_awaits<task_promise<T>> {
+  task<T> get_return_object() noexcept;
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+  final_awaiter final_suspend() const noexcept { return {}; }
+  void unhandled_exception() noexcept { result.fail(std::current_exception()); }
+  template <class U = T>
+    requires std::is_constructible_v<T, U&&>
+  void return_value(U&& value) {
+    result.emplace(std::forward<U>(value));
+  }
+
+  result_slot<T> result;
+};
+
+template <>
+struct task_promise<void> : promise_awaits<task_promise<void>> {
+  task<void> get_return_object() noexcept;
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+  final_awaiter final_suspend() const noexcept { return {}; }
+  void unhandled_exception() noexcept { result.fail(std::current_exception()); }
+  void return_void() const noexcept {}
+
+  result_slot<void> result;
+};
+
+}  // namespace detail
+
+template <class T>
+class [[nodiscard("a task does nothing until you co_await it or spawn it")]] task {
+ public:
+  using value_type = T;
+  using promise_type = detail::task_promise<T>;
+  using handle_type = std::coroutine_handle<promise_type>;
+
+  task(task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  task& operator=(task&& other) noexcept {
+    task(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~task() {
+    if (handle_) handle_.destroy();
+  }
+
+  void swap(task& other) noexcept { std::swap(handle_, other.handle_); }
+
+  // For combinators: the frame is theirs to resume and destroy.
+  handle_type release() noexcept { return std::exchange(handle_, nullptr); }
+
+ private:
+  template <class Promise>
+  friend struct detail::promise_awaits;
+  friend promise_type;
+
+  explicit task(handle_type h) noexcept : handle_(h) {}
+
+  handle_type handle_;
+};
+
+namespace detail {
+
+template <class T>
+task<T> task_promise<T>::get_return_object() noexcept {
+  static_assert(alignof(task_promise) <= 2 * sizeof(void*),
+                "a task's value may be aligned to at most 16 bytes: return it by pointer");
+  return task<T>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+
+inline task<void> task_promise<void>::get_return_object() noexcept {
+  return task<void>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+
+template <class T>
+struct is_task : std::false_type {};
+template <class T>
+struct is_task<task<T>> : std::true_type {};
+
+}  // namespace detail
+
+// A function or function object whose call gives a task.
+template <class Fn, class... Args>
+concept task_function = std::is_invocable_v<Fn, Args...> &&
+                        detail::is_task<std::invoke_result_t<Fn, Args...>>::value;
+
+}  // namespace plait

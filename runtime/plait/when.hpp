@@ -1,0 +1,163 @@
+// when_all and when_any: several tasks or operations at once, in a group of their own.
+//
+// when_all gives every value; the first failure cancels the others and is rethrown when they have
+// ended. when_any ends with the first that completes, cancels the others and waits for them; it
+// gives every outcome that completed, so that what a loser had already taken is not lost. A failure
+// counts as completing: it is rethrown.
+#pragma once
+
+#include <plait/task_group.hpp>
+#include <plait/timeout.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace plait {
+
+// What stands for the value of a task that has none.
+template <class T>
+using value_or_unit_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+template <class... Ts>
+struct first_of {
+  std::size_t index = 0;  // of the first to complete
+  std::tuple<std::optional<value_or_unit_t<Ts>>...> values;
+};
+
+namespace detail {
+
+// Awaits an operation without throwing where it is cancelled.
+template <class Op>
+class unless_cancelled : public operation {
+ public:
+  explicit unless_cancelled(Op&& op) : op_(std::move(op)) {}
+  static constexpr bool ignores_cancel = true;
+
+  bool start(task_state& task) {
+    complete_inline(status::done);
+    started_ = !sees_cancel(task);
+    if (!started_) operation_access::skip(op_);
+    return started_ && op_.start(task);
+  }
+  void finish() noexcept {
+    if constexpr (requires { op_.finish(); }) {
+      if (started_) op_.finish();
+    }
+  }
+  using value_type = std::decay_t<decltype(std::declval<Op&>().result())>;
+  std::optional<value_or_unit_t<value_type>> result() {
+    if (op_.state() == status::cancelled) return std::nullopt;
+    if constexpr (std::is_void_v<value_type>) {
+      op_.result();
+      return std::monostate{};
+    } else {
+      return op_.result();
+    }
+  }
+
+ private:
+  void cancel() noexcept override {}
+
+  Op op_;
+  bool started_ = false;
+};
+
+// An operation that is cancelled makes a task without a value; the group is cancelled then, or was.
+template <class Op>
+task<value_or_unit_t<typename unless_cancelled<Op>::value_type>> run_operation(Op op) {
+  using value = value_or_unit_t<typename unless_cancelled<Op>::value_type>;
+  std::optional<value> got = co_await unless_cancelled<Op>(std::move(op));
+  if (got) co_return std::move(*got);
+  task_state& self = co_await this_task_state();
+  throw_cancelled(self);
+}
+
+template <class A>
+auto as_task(A&& awaitable) {
+  if constexpr (is_task<std::decay_t<A>>::value) {
+    return std::decay_t<A>(std::forward<A>(awaitable));
+  } else {
+    return run_operation<std::decay_t<A>>(std::forward<A>(awaitable));
+  }
+}
+
+template <class T>
+value_or_unit_t<T> taken(join_handle<T>& h) {
+  if constexpr (std::is_void_v<T>) {
+    h.take();
+    return {};
+  } else {
+    return h.take();
+  }
+}
+
+template <class... Ts>
+task<std::tuple<value_or_unit_t<Ts>...>> all_of(task<Ts>... tasks) {
+  task_state& self = co_await this_task_state();
+  task_group group;
+  scope_entry entry(group.scope(), self);
+  // In braces: evaluated, and so started, from left to right.
+  std::tuple<join_handle<Ts>...> handles{group.spawn(hand_over<Ts>(), std::move(tasks))...};
+  co_await group.join();
+  bool const absorbs = group.scope().absorbs();
+  entry.leave();
+  group.settle(self, absorbs);
+  co_return std::apply(
+      [](auto&... h) { return std::tuple<value_or_unit_t<Ts>...>(taken(h)...); }, handles);
+}
+
+inline constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+
+template <class T>
+task<> race(task_group& group, std::size_t& winner, std::size_t index,
+            std::optional<value_or_unit_t<T>>& slot, task<T> body) {
+  [[maybe_unused]] int const outermost_local = 0;
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(body);
+    slot.emplace();
+  } else {
+    slot.emplace(co_await std::move(body));
+  }
+  if (winner == nobody) {
+    winner = index;
+    group.cancel("another task finished first");
+  }
+}
+
+template <class... Ts>
+task<first_of<Ts...>> any_of(task<Ts>... tasks) {
+  task_state& self = co_await this_task_state();
+  first_of<Ts...> outcome;
+  outcome.index = nobody;
+  task_group group;
+  scope_entry entry(group.scope(), self);
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (static_cast<void>(group.spawn(race<Ts>, std::ref(group), std::ref(outcome.index), I,
+                                   std::ref(std::get<I>(outcome.values)), std::move(tasks))),
+     ...);
+  }(std::index_sequence_for<Ts...>());
+  co_await group.join();
+  bool const absorbs = group.scope().absorbs();
+  entry.leave();
+  group.settle(self, absorbs && outcome.index != nobody);
+  co_return outcome;
+}
+
+}  // namespace detail
+
+template <class... As>
+auto when_all(As&&... awaitables) {
+  return detail::all_of(detail::as_task(std::forward<As>(awaitables))...);
+}
+
+template <class... As>
+  requires(sizeof...(As) > 0)
+auto when_any(As&&... awaitables) {
+  return detail::any_of(detail::as_task(std::forward<As>(awaitables))...);
+}
+
+}  // namespace plait

@@ -1,0 +1,163 @@
+#include <plait/cancel.hpp>
+
+#include <plait/task_group.hpp>
+
+#include <string>
+#include <thread>
+
+namespace plait {
+
+timed_out::timed_out(duration after)
+    : std::runtime_error("timed out after " +
+                         std::to_string(static_cast<double>(after.count()) / 1e6) + " ms"),
+      after_(after) {}
+
+cancel_scope::deadline_timer::deadline_timer(cancel_scope& s) noexcept
+    : timer([](timer& t) noexcept {
+        auto& expired = static_cast<deadline_timer&>(t).scope;
+        expired.expired_ = true;
+        expired.cancel("deadline passed");
+      }),
+      scope(s) {}
+
+cancel_scope::request_call::request_call(cancel_scope& s) noexcept
+    : remote_call([](remote_call& c) noexcept {
+        auto& asked = static_cast<request_call&>(c).scope;
+        asked.request_.store(request::idle, std::memory_order_relaxed);
+        asked.cancel(asked.requested_reason_, asked.requested_by_);
+      }),
+      scope(s) {}
+
+cancel_scope::~cancel_scope() {
+  PLAIT_CHECK(task_ == nullptr, "a cancel scope was destroyed before it was left");
+  if (scheduler_ != nullptr && visible_) --scheduler_->cancelled_scopes;
+}
+
+void cancel_scope::request_cancel(char const* reason, std::source_location by) noexcept {
+  request expected = request::idle;
+  if (!request_.compare_exchange_strong(expected, request::claimed, std::memory_order_acq_rel)) return;
+  requested_reason_ = reason;
+  requested_by_ = by;
+  request_.store(request::posted, std::memory_order_release);
+  scheduler_->post(request_call_);
+}
+
+void cancel_scope::cancel(char const* reason, std::source_location by) noexcept {
+  if (cancelled_) return;
+  cancelled_ = true;
+  reason_ = reason;
+  by_ = by;
+  if (scheduler_ != nullptr && !visible_) spread();
+}
+
+void cancel_scope::show() noexcept {
+  visible_ = true;
+  ++scheduler_->cancelled_scopes;
+}
+
+// Marks what can see this scope and lets its tasks' operations know. Walks with a list of groups
+// instead of the stack: the tree of scopes may be deep.
+void cancel_scope::spread() noexcept {
+  cancel_scope* groups = nullptr;
+  show();
+  if (is_group()) {
+    next_group_ = nullptr;
+    groups = this;
+  }
+  if (task_ != nullptr) reach_task(*task_, groups);
+  while (groups != nullptr) {
+    cancel_scope* const group = groups;
+    groups = group->next_group_;
+    for (detail::child* c = task_group::of(*group).first_; c != nullptr; c = c->next) {
+      group->reach_task(*c, groups);
+    }
+  }
+}
+
+// The scopes of one task from its innermost up to this one; those inside a shield see nothing.
+void cancel_scope::reach_task(detail::task_state& task, cancel_scope*& groups) noexcept {
+  cancel_scope* innermost = task.scope;
+  for (cancel_scope* s = task.scope; s != this; s = s->parent_) {
+    if (s->kind_ == kind::shield) innermost = s->parent_;
+  }
+  for (cancel_scope* s = innermost; s != this; s = s->parent_) {
+    if (s->visible_) continue;
+    s->show();
+    if (s->is_group()) {
+      s->next_group_ = groups;
+      groups = s;
+    }
+  }
+  if (innermost == task.scope && task.blocked != nullptr) task.blocked->cancel();
+}
+
+void cancel_scope::enter(detail::task_state& task) noexcept {
+  scheduler_ = &scheduler::current();
+  task_ = &task;
+  parent_ = task.scope;
+  task.scope = this;
+  if (cancelled_ || (kind_ != kind::shield && parent_->visible_)) show();
+  if (timer_.deadline == time_point{}) return;
+  set_deadline(timer_.deadline);
+}
+
+void cancel_scope::leave() noexcept {
+  PLAIT_CHECK(task_->scope == this, "cancel scopes were left in an order other than that of entering");
+  if (timer_.armed()) scheduler_->timers().cancel(timer_);
+  while (request_.load(std::memory_order_acquire) != request::idle) {
+    if (!scheduler_->drain_inbox()) std::this_thread::yield();  // the sender is between its two steps
+  }
+  task_->scope = parent_;
+  task_ = nullptr;
+  if (visible_) --scheduler_->cancelled_scopes;
+  scheduler_ = nullptr;
+}
+
+bool cancel_scope::absorbs() const noexcept {
+  return cancelled_ && (kind_ == kind::shield || !parent_->visible_);
+}
+
+void cancel_scope::set_deadline(time_point deadline) noexcept {
+  if (timer_.armed()) scheduler_->timers().cancel(timer_);
+  timer_.deadline = deadline;
+  if (scheduler_ == nullptr || task_ == nullptr || deadline == no_deadline) return;
+  if (deadline <= scheduler_->turn_time()) {
+    timer_.fire(timer_);
+  } else {
+    scheduler_->timers().arm(timer_, deadline);
+  }
+}
+
+time_point cancel_scope::deadline() const noexcept {
+  time_point earliest = no_deadline;
+  for (cancel_scope const* s = this; s != nullptr; s = s->parent_) {
+    if (s->timer_.deadline != time_point{} && s->timer_.deadline < earliest) {
+      earliest = s->timer_.deadline;
+    }
+    if (s->kind_ == kind::shield) break;
+  }
+  return earliest;
+}
+
+// The outermost cancelled scope that can be seen from here: the one that will absorb.
+cancel_scope const& cancel_scope::cause() const noexcept {
+  cancel_scope const* found = this;
+  for (cancel_scope const* s = this; s != nullptr; s = s->parent_) {
+    if (s->cancelled_) found = s;
+    if (s->kind_ == kind::shield) break;
+  }
+  return *found;
+}
+
+void cancel_scope::throw_cancelled() const {
+  cancel_scope const& by = cause();
+  throw cancelled(by.reason_, by.by_);
+}
+
+namespace detail {
+
+bool sees_cancel(task_state const& task) noexcept { return task.scope->cancel_visible(); }
+void throw_cancelled(task_state const& task) { task.scope->throw_cancelled(); }
+
+}  // namespace detail
+}  // namespace plait

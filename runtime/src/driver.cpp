@@ -1,0 +1,43 @@
+#include <plait/driver.hpp>
+
+#include <plait/scheduler.hpp>
+
+#include <poll.h>
+#include <system_error>
+
+namespace plait {
+
+driver::~driver() = default;
+
+time_point clock::now() noexcept {
+  if (scheduler* const s = scheduler::current_or_null()) return s->now();
+  return time_point(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+bool fd_wait::start(detail::task_state& task) {
+  begin(task);
+  scheduler::current().io().watch(*this);
+  return true;
+}
+
+short fd_wait::result() {
+  if (error_ != 0) {
+    throw std::system_error(error_, std::generic_category(),
+                            "waiting for descriptor " + std::to_string(fd_));
+  }
+  return ready_;
+}
+
+void fd_wait::finish_wait(int answer) noexcept {
+  if (answer == -ECANCELED) return complete(status::cancelled);
+  if (answer < 0) {
+    error_ = -answer;
+  } else {
+    ready_ = static_cast<short>(answer);
+  }
+  complete(status::done);
+}
+
+void fd_wait::cancel() noexcept { scheduler::current().io().unwatch(*this); }
+
+}  // namespace plait

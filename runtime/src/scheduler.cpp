@@ -1,0 +1,144 @@
+#include <plait/scheduler.hpp>
+
+#include <plait/cancel.hpp>
+#include <plait/task_group.hpp>
+
+#include <cstdio>
+
+namespace plait {
+
+constinit thread_local scheduler* scheduler::here_ = nullptr;
+
+namespace {
+
+void report_unhandled(std::exception_ptr error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (std::exception const& e) {
+    std::fprintf(stderr, "plait: a background task failed: %s\n", e.what());
+  } catch (...) {
+    std::fprintf(stderr, "plait: a background task failed with an exception of unknown type\n");
+  }
+  std::fprintf(stderr, "  (set scheduler::on_unhandled, or handle it in the task)\n");
+}
+
+}  // namespace
+
+scheduler::scheduler(driver& over)
+    : on_unhandled(report_unhandled),
+      driver_(&over),
+      turn_time_(over.now()),
+      timers_(turn_time_),
+      root_scope_(std::make_unique<cancel_scope>(cancel_scope::root, *this)),
+      background_(new_background()) {}
+
+scheduler::scheduler(std::unique_ptr<driver> over) : scheduler(*over) {
+  owned_driver_ = std::move(over);
+}
+
+std::unique_ptr<task_group> scheduler::new_background() {
+  return std::make_unique<task_group>(*root_scope_, task_group::on_failure::report);
+}
+
+void scheduler::close_background() {
+  background_->cancel("the program is ending");
+  while (!background_->empty()) turn(true);
+  background_ = new_background();
+}
+
+scheduler::~scheduler() {
+  PLAIT_CHECK(running_ == nullptr, "a scheduler was destroyed by a task that runs on it");
+  PLAIT_CHECK(background_->empty(),
+              "a scheduler was destroyed while background tasks were alive; let plait::run return");
+  scheduler_binding const bound(*this);
+  drain_inbox();
+  background_.reset();
+  root_scope_.reset();
+}
+
+void scheduler::post(remote_call& call) noexcept {
+  remote_call* head = inbox_.load(std::memory_order_relaxed);
+  do {
+    call.next = head;
+  } while (!inbox_.compare_exchange_weak(head, &call, std::memory_order_seq_cst,
+                                         std::memory_order_relaxed));
+  if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(false, std::memory_order_seq_cst)) {
+    driver_->wake();
+  }
+}
+
+bool scheduler::drain_inbox() noexcept {
+  if (inbox_.load(std::memory_order_relaxed) == nullptr) return false;
+  // acquire: what the senders wrote before they posted
+  remote_call* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+  remote_call* oldest = nullptr;
+  while (newest != nullptr) {
+    remote_call* const next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  while (oldest != nullptr) {
+    remote_call* const call = oldest;
+    oldest = oldest->next;
+    call->run(*call);
+  }
+  return true;
+}
+
+void scheduler::run_ready() {
+  for (int left = turn_budget; left > 0 && first_ready_ != nullptr; --left) {
+    detail::task_state* const task = first_ready_;
+    first_ready_ = task->next_ready;
+    if (first_ready_ == nullptr) last_ready_ = &first_ready_;
+    running_ = task;
+    inline_left_ = inline_budget;
+#if PLAIT_BOUNDED_DEPTH
+    depth_left_ = 100;
+#endif
+    task->leaf->handle().resume();
+  }
+  running_ = nullptr;
+}
+
+void scheduler::sleep() {
+  asleep_.store(true, std::memory_order_seq_cst);
+  if (inbox_.load(std::memory_order_seq_cst) == nullptr) driver_->park(timers_.next_deadline());
+  asleep_.store(false, std::memory_order_relaxed);
+}
+
+void scheduler::turn(bool may_sleep) {
+  run_ready();
+  drain_inbox();
+  if (timers_.armed() != 0) timers_.fire_due(now(), turn_budget);
+  if (first_ready_ == nullptr && may_sleep) {
+    sleep();
+  } else if (driver_->in_flight() != 0) {
+    driver_->park(time_point::min());
+  }
+}
+
+void scheduler::run_until(bool const& done) {
+  scheduler_binding const bound(*this);
+  now();
+  while (!done) turn(true);
+}
+
+void scheduler::run_until_idle() {
+  scheduler_binding const bound(*this);
+  now();
+  do {
+    turn(false);
+  } while (first_ready_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr ||
+           timers_.next_deadline() <= driver_->now());
+}
+
+scheduler_binding::scheduler_binding(scheduler& s) noexcept : previous_(scheduler::here_) {
+  PLAIT_CHECK(previous_ == nullptr || previous_ == &s,
+              "a scheduler already runs on this thread; await the task instead of running it");
+  scheduler::here_ = &s;
+}
+
+scheduler_binding::~scheduler_binding() { scheduler::here_ = previous_; }
+
+}  // namespace plait

@@ -1,0 +1,130 @@
+#include <plait/task_group.hpp>
+
+#include <algorithm>
+#include <typeinfo>
+
+namespace plait {
+
+task_cancelled::task_cancelled(char const* reason)
+    : std::runtime_error(std::string("the task was cancelled: ") + reason) {}
+
+task_group::task_group(cancel_scope& outside, on_failure then) noexcept
+    : cancel_scope(kind::group), on_failure_(then) {
+  parent_ = &outside;
+  scheduler_ = outside.scheduler_;
+}
+
+task_group::~task_group() {
+  PLAIT_CHECK(alive_ == 0, "a task group was destroyed before its children had ended");
+}
+
+void task_group::add(detail::child& c) noexcept {
+  c.previous = last_;
+  *last_ = &c;
+  last_ = &c.next;
+  ++alive_;
+}
+
+void task_group::remove(detail::child& c) noexcept {
+  *c.previous = c.next;
+  (c.next != nullptr ? c.next->previous : last_) = c.previous;
+  if (--alive_ == 0 && joiner_ != nullptr) {
+    auto& waiting = static_cast<group_join&>(*joiner_);
+    joiner_ = nullptr;
+    waiting.wake();
+  }
+}
+
+void task_group::note(std::exception_ptr error) noexcept {
+  if (on_failure_ == on_failure::report) return scheduler_->on_unhandled(std::move(error));
+  if (std::find(failures_.begin(), failures_.end(), error) == failures_.end()) {
+    failures_.push_back(std::move(error));
+  }
+  cancel("a task of the group failed");
+}
+
+bool task_group::settle(detail::task_state& self, bool absorbs) {
+  if (!failures_.empty()) std::rethrow_exception(failures_.front());
+  if (saw_cancelled_ && !absorbs) detail::throw_cancelled(self);
+  return saw_cancelled_;
+}
+
+bool group_join::start(detail::task_state& task) {
+  if (group_->empty()) {
+    complete_inline(status::done);
+    return false;
+  }
+  PLAIT_CHECK(group_->joiner_ == nullptr, "two tasks join the same task group");
+  group_->joiner_ = this;
+  begin(task);
+  return true;
+}
+
+bool child_join::start(detail::task_state& task) {
+  if (child_->returned) {
+    complete_inline(status::done);
+    return false;
+  }
+  PLAIT_CHECK(child_->joiner == nullptr, "two tasks join the same child; a handle has one joiner");
+  child_->joiner = this;
+  begin(task);
+  return true;
+}
+
+void child_join::cancel() noexcept {
+  if (child_->joiner != this) return;  // woken already
+  child_->joiner = nullptr;
+  complete(status::cancelled);
+}
+
+namespace detail {
+
+child::child(resume_fn on_start, task_group& in) noexcept : task_state(on_start, &in.scope()) {
+  in.add(*this);
+  scheduler::current().make_ready(*this);
+}
+
+bool is_cancelled(std::exception_ptr const& error) noexcept {
+#ifdef __GLIBCXX__
+  return *error.__cxa_exception_type() == typeid(cancelled);
+#else
+  try {
+    std::rethrow_exception(error);
+  } catch (cancelled const&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+#endif
+}
+
+void rethrow_join_failure(std::exception_ptr error) {
+  if (!is_cancelled(error)) std::rethrow_exception(std::move(error));
+  try {
+    std::rethrow_exception(std::move(error));
+  } catch (cancelled const& c) {
+    throw task_cancelled(c.reason());
+  }
+}
+
+void child_returned(child& c, std::exception_ptr error) noexcept {
+  task_group& group = task_group::of(*c.scope);
+  if (error != nullptr) {
+    if (is_cancelled(error)) {
+      group.note_cancelled();
+    } else {
+      group.note(std::move(error));
+    }
+  }
+  c.returned = true;
+  group.remove(c);
+  if (c.joiner != nullptr) {
+    auto& waiting = static_cast<child_join&>(*c.joiner);
+    c.joiner = nullptr;
+    waiting.wake();
+  }
+  if (!c.has_handle) c.destroy_child(&c);
+}
+
+}  // namespace detail
+}  // namespace plait
