@@ -23,27 +23,41 @@ class system_calls;
 
 enum class driver_kind : std::uint8_t { automatic, io_uring, epoll };
 
+// What a driver holds from `watch` or `submit` until it completes it. The members are the driver's
+// while it holds the request.
+class driver_request : public operation {
+ public:
+  // The driver's answer, once and last: a result or a negative errno, and what else the kernel said.
+  virtual void finish_request(int result, unsigned flags) noexcept = 0;
+
+  driver_request* next = nullptr;
+  driver_request* previous = nullptr;
+  int early_result = 0;
+  unsigned early_flags = 0;
+  std::uint8_t stage = 0;
+  bool cancel_asked = false;
+
+ protected:
+  driver_request() = default;
+  driver_request(driver_request&&) = default;
+  ~driver_request() = default;
+};
+
 // Readiness of a descriptor that somebody else owns. The kernel's answer is in `ready_events()`:
 // POLLIN, POLLOUT, POLLERR, POLLHUP as poll(2) has them; POLLERR and POLLHUP end any wait.
 // A regular file is always ready. The descriptor is neither read nor closed nor changed.
-class fd_wait : public operation {
+class fd_wait : public driver_request {
  public:
   fd_wait(int fd, short events) noexcept : fd_(fd), events_(events) {}
 
   bool start(detail::task_state& task);
-  short result();  // throws std::system_error, or cancelled
+  short result();  // throws std::system_error
 
   int fd() const noexcept { return fd_; }
   short events() const noexcept { return events_; }
   short ready_events() const noexcept { return ready_; }
 
-  // The driver's side: a negative errno, or the events that are there.
-  void finish_wait(int answer) noexcept;
-
-  // The driver's own links while it holds the wait.
-  fd_wait* next = nullptr;
-  fd_wait* previous = nullptr;
-  int state = 0;
+  void finish_request(int result, unsigned flags) noexcept override;
 
  private:
   void cancel() noexcept override;
@@ -77,11 +91,14 @@ class driver {
 
   virtual system_calls& sys() noexcept = 0;
 
-  // How many operations the driver holds. While it is 0 a busy scheduler does not look.
+  // How many requests the driver holds. While it is 0 a busy scheduler does not look.
   std::size_t in_flight() const noexcept { return in_flight_; }
+  // Whether it is an io::io_driver: sockets and files need one.
+  bool does_io() const noexcept { return does_io_; }
 
  protected:
   std::size_t in_flight_ = 0;
+  bool does_io_ = false;
 };
 
 // What was chosen, and why not the other.

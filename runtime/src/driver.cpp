@@ -28,7 +28,7 @@ short fd_wait::result() {
   return ready_;
 }
 
-void fd_wait::finish_wait(int answer) noexcept {
+void fd_wait::finish_request(int answer, unsigned) noexcept {
   if (answer == -ECANCELED) return complete(status::cancelled);
   if (answer < 0) {
     error_ = -answer;

@@ -35,7 +35,7 @@ void manual_driver::finish(fd_wait& wait, int answer) {
   if (at == waits_.end()) return;
   waits_.erase(at);
   --in_flight_;
-  wait.finish_wait(answer);
+  wait.finish_request(answer, 0);
 }
 
 }  // namespace plait::testing
