@@ -1,12 +1,134 @@
 #include <plait/system_calls.hpp>
 
+#include <cerrno>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 namespace plait {
+
+namespace {
+
+template <class T>
+T or_errno(T answer) noexcept {
+  return answer < 0 ? static_cast<T>(-errno) : answer;
+}
+
+}  // namespace
 
 system_calls::~system_calls() = default;
 
 system_calls& system_calls::real() noexcept {
   static system_calls calls;
   return calls;
+}
+
+int system_calls::create_thread(pthread_t& made, void* (*body)(void*), void* argument) noexcept {
+  return -::pthread_create(&made, nullptr, body, argument);
+}
+
+int system_calls::spawn_self(pid_t& made, char* const argv[], char* const environment[],
+                             int given) noexcept {
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+  int error = ::posix_spawnattr_init(&attributes);
+  if (error != 0) return -error;
+  error = ::posix_spawn_file_actions_init(&actions);
+  if (error == 0) {
+    sigset_t all;
+    sigset_t none;
+    ::sigfillset(&all);
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigdefault(&attributes, &all);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    error = ::posix_spawn_file_actions_adddup2(&actions, given, 3);
+    if (error == 0) error = ::posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+    // The image that runs now, also where the file has been replaced meanwhile.
+    if (error == 0) {
+      error = ::posix_spawn(&made, "/proc/self/exe", &actions, &attributes, argv, environment);
+    }
+    ::posix_spawn_file_actions_destroy(&actions);
+  }
+  ::posix_spawnattr_destroy(&attributes);
+  return -error;
+}
+
+pid_t system_calls::fork() noexcept { return or_errno(::fork()); }
+
+int system_calls::pidfd_open(pid_t pid) noexcept { return or_errno(::pidfd_open(pid, 0)); }
+
+int system_calls::pidfd_send_signal(int pidfd, int signal) noexcept {
+  return or_errno(::pidfd_send_signal(pidfd, signal, nullptr, 0));
+}
+
+int system_calls::wait_pidfd(int pidfd, siginfo_t& info, int options) noexcept {
+  int answer;
+  do {
+    answer = or_errno(::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, options));
+  } while (answer == -EINTR);
+  return answer;
+}
+
+int system_calls::socketpair(int type, std::span<int, 2> ends) noexcept {
+  return or_errno(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()));
+}
+
+int system_calls::pipe(std::span<int, 2> ends) noexcept {
+  return or_errno(::pipe2(ends.data(), O_CLOEXEC));
+}
+
+// Never again after EINTR: Linux has freed the descriptor by then.
+int system_calls::close(int fd) noexcept { return or_errno(::close(fd)); }
+
+ssize_t system_calls::recv(int fd, void* to, std::size_t bytes, int flags) noexcept {
+  ssize_t answer;
+  do {
+    answer = or_errno(::recv(fd, to, bytes, flags));
+  } while (answer == -EINTR);
+  return answer;
+}
+
+ssize_t system_calls::sendmsg(int fd, msghdr const& message, int flags) noexcept {
+  ssize_t answer;
+  do {
+    answer = or_errno(::sendmsg(fd, &message, flags | MSG_NOSIGNAL));
+  } while (answer == -EINTR);
+  return answer;
+}
+
+ssize_t system_calls::recvmsg(int fd, msghdr& message, int flags) noexcept {
+  ssize_t answer;
+  do {
+    answer = or_errno(::recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC));
+  } while (answer == -EINTR);
+  return answer;
+}
+
+int system_calls::create_sealed_memory(char const* name, std::size_t bytes) noexcept {
+  int const fd = ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return -errno;
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) == 0 &&
+      ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+    return fd;
+  }
+  int const error = errno;
+  ::close(fd);
+  return -error;
+}
+
+int system_calls::map_memory(int fd, std::size_t bytes, void*& at) noexcept {
+  void* const mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (mapped == MAP_FAILED) return -errno;
+  at = mapped;
+  return 0;
+}
+
+int system_calls::unmap_memory(void* at, std::size_t bytes) noexcept {
+  return or_errno(::munmap(at, bytes));
 }
 
 }  // namespace plait
