@@ -1,5 +1,6 @@
 #include <plait/cancel.hpp>
 
+#include <plait/detail/checkpoint.hpp>
 #include <plait/task_group.hpp>
 
 #include <string>
@@ -30,7 +31,9 @@ cancel_scope::request_call::request_call(cancel_scope& s) noexcept
 
 cancel_scope::~cancel_scope() {
   PLAIT_CHECK(task_ == nullptr, "a cancel scope was destroyed before it was left");
-  if (scheduler_ != nullptr && visible_) --scheduler_->cancelled_scopes;
+  if (scheduler_ == nullptr) return;
+  if (timer_.armed()) scheduler_->timers().cancel(timer_);
+  if (visible_) --scheduler_->cancelled_scopes;
 }
 
 void cancel_scope::request_cancel(char const* reason, std::source_location by) noexcept {
@@ -120,7 +123,7 @@ bool cancel_scope::absorbs() const noexcept {
 void cancel_scope::set_deadline(time_point deadline) noexcept {
   if (timer_.armed()) scheduler_->timers().cancel(timer_);
   timer_.deadline = deadline;
-  if (scheduler_ == nullptr || task_ == nullptr || deadline == no_deadline) return;
+  if (scheduler_ == nullptr || deadline == no_deadline) return;
   if (deadline <= scheduler_->turn_time()) {
     timer_.fire(timer_);
   } else {
@@ -156,7 +159,10 @@ void cancel_scope::throw_cancelled() const {
 
 namespace detail {
 
-bool sees_cancel(task_state const& task) noexcept { return task.scope->cancel_visible(); }
+bool sees_cancel(task_state const& task) noexcept {
+  if (at_checkpoint != nullptr) [[unlikely]] (*at_checkpoint)();
+  return task.scope->cancel_visible();
+}
 void throw_cancelled(task_state const& task) { task.scope->throw_cancelled(); }
 
 }  // namespace detail

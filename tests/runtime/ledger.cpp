@@ -1,0 +1,132 @@
+#include <plait/testing/ledger.hpp>
+
+#include "support/death.hpp"
+
+#include <plait/detail/config.hpp>
+#include <plait/task.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+using plait::test::child_end;
+using plait::testing::ledger_guard;
+
+namespace {
+
+constexpr char leak_switch[] = "PLAIT_TEST_LEAKS_ON_PURPOSE";
+
+plait::task<> never_run() { co_return; }
+
+bool on_purpose() { return std::getenv(leak_switch) != nullptr; }
+
+}  // namespace
+
+TEST_CASE("ledger: nothing differs where nothing happened") {
+  ledger_guard ledger;
+  CHECK(ledger.differences() == "");
+}
+
+TEST_CASE("ledger: a descriptor left open is named with what it refers to") {
+  ledger_guard ledger;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  ::close(ends[0]);
+  std::string const left = ledger.differences();
+  CHECK(left.find("descriptor " + std::to_string(ends[1]) + " (pipe:") != std::string::npos);
+  CHECK(left.find("is left") != std::string::npos);
+  ::close(ends[1]);
+}
+
+TEST_CASE("ledger: a descriptor that a test closed although it was not its own is named") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  {
+    ledger_guard ledger;
+    ::close(ends[0]);
+    CHECK(ledger.differences().find("is gone") != std::string::npos);
+  }
+  ::close(ends[1]);
+}
+
+TEST_CASE("ledger: a child that nobody waited for is named") {
+  ledger_guard ledger;
+  pid_t const child = ::fork();
+  if (child == 0) ::_exit(0);
+  REQUIRE(child > 0);
+  std::string const left = ledger.differences();
+  CHECK(left.find("child process " + std::to_string(child)) != std::string::npos);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST_CASE("ledger: a thread that runs on is named") {
+  ledger_guard ledger;
+  std::atomic<bool> end{false};
+  std::thread runs_on([&] { end.wait(false); });
+  CHECK(ledger.differences().find("thread ") != std::string::npos);
+  end = true;
+  end.notify_all();
+  runs_on.join();
+}
+
+TEST_CASE("ledger: a thread that was joined is not held against the test") {
+  ledger_guard ledger;
+  std::thread([] {}).join();
+  CHECK(ledger.differences() == "");
+}
+
+TEST_CASE("ledger: a live coroutine frame is counted where assertions are on") {
+  ledger_guard ledger;
+  auto const frame = never_run();
+  std::string const left = ledger.differences();
+#if PLAIT_ASSERTIONS
+  CHECK(left.find("1 coroutine frames more than before") != std::string::npos);
+  CHECK(left.find("bytes in coroutine frames more than before") != std::string::npos);
+#else
+  CHECK(left == "");
+#endif
+}
+
+TEST_CASE("ledger: a guard that nobody asked aborts when something is left") {
+  child_end const end = plait::test::in_child([] {
+    ledger_guard const ledger;
+    int ends[2];
+    if (::pipe(ends) != 0) ::_exit(9);
+  });
+  CHECK(end.aborted());
+  CHECK(end.says("something was left behind"));
+  CHECK(end.says("pipe:"));
+}
+
+TEST_CASE("ledger: a guard that nobody asked says nothing when nothing is left") {
+  child_end const end = plait::test::in_child([] { ledger_guard const ledger; });
+  CHECK(end.exited_with(0));
+}
+
+// Leaks only in the process that the next test case starts.
+TEST_CASE("ledger: this test leaves a pipe open when it is told to") {
+  int ends[2] = {-1, -1};
+  if (on_purpose()) REQUIRE(::pipe(ends) == 0);
+  CHECK(on_purpose() == (ends[0] >= 0));
+}
+
+TEST_CASE("ledger: a test that leaves something behind fails its test binary") {
+  child_end const end = plait::test::run_this_binary(
+      "ledger: this test leaves a pipe open when it is told to", leak_switch);
+  CHECK(end.exited_with(1));
+  CHECK(end.says("the test left something behind"));
+  CHECK(end.says("(pipe:"));
+  CHECK(end.says("test cases: 1 | 1 failed"));
+}
+
+TEST_CASE("ledger: the same test passes when it leaves nothing") {
+  child_end const end = plait::test::run_this_binary(
+      "ledger: this test leaves a pipe open when it is told to", "PLAIT_TEST_LEAKS_NOTHING");
+  CHECK(end.exited_with(0));
+}
