@@ -19,6 +19,7 @@ class moved_callable {
  public:
   explicit moved_callable(Fn&& fn) : fn_(std::move(fn)) {}
   template <class... Args>
+    requires std::is_invocable_v<Fn&, Args...>
   decltype(auto) operator()(Args&&... args) {
     return fn_(std::forward<Args>(args)...);
   }
