@@ -69,7 +69,7 @@ template <class R, class Fn, class... Args>
 class thread_run;
 
 template <class Fn, class... Args>
-inline constexpr bool takes_stop_token = std::is_invocable_v<Fn, std::stop_token, Args...>;
+inline constexpr bool takes_stop_token = !std::is_invocable_v<Fn, Args...>;
 
 template <class Fn, class... Args>
 struct job_result : std::invoke_result<Fn, Args...> {};

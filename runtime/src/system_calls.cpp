@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,10 +59,13 @@ int system_calls::spawn_self(pid_t& made, char* const argv[], char* const enviro
 
 pid_t system_calls::fork() noexcept { return or_errno(::fork()); }
 
-int system_calls::pidfd_open(pid_t pid) noexcept { return or_errno(::pidfd_open(pid, 0)); }
+// By number: glibc 2.36 declares these two in a header that C++ cannot use.
+int system_calls::pidfd_open(pid_t pid) noexcept {
+  return or_errno(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
 
 int system_calls::pidfd_send_signal(int pidfd, int signal) noexcept {
-  return or_errno(::pidfd_send_signal(pidfd, signal, nullptr, 0));
+  return or_errno(static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0)));
 }
 
 int system_calls::wait_pidfd(int pidfd, siginfo_t& info, int options) noexcept {

@@ -1,5 +1,7 @@
 #include "support/skip.hpp"
 
+#include <plait/run.hpp>
+
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
 
@@ -30,6 +32,7 @@ void plait::test::skip(std::string_view reason) {
 }
 
 int main(int argc, char** argv) {
+  plait::detail::enter_process_role(argc, argv);  // a test's process pool starts this binary again
   Catch::Session session;
   // A test case that asserts nothing proves nothing: let it fail.
   session.configData().warnings = Catch::WarnAbout::NoAssertions;
