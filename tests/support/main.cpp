@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -33,6 +34,7 @@ void plait::test::skip(std::string_view reason) {
 
 int main(int argc, char** argv) {
   plait::detail::enter_process_role(argc, argv);  // a test's process pool starts this binary again
+  std::thread([] {}).join();  // ThreadSanitizer's own thread starts with the first one and stays
   Catch::Session session;
   // A test case that asserts nothing proves nothing: let it fail.
   session.configData().warnings = Catch::WarnAbout::NoAssertions;
