@@ -1,9 +1,14 @@
 #include <plait/testing/manual_driver.hpp>
 
 #include <algorithm>
-#include <thread>
+#include <chrono>
 
 namespace plait::testing {
+namespace {
+
+constexpr std::chrono::seconds patience{20};
+
+}  // namespace
 
 // SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 std::uint64_t manual_driver::random() noexcept {
@@ -14,13 +19,29 @@ std::uint64_t manual_driver::random() noexcept {
 }
 
 void manual_driver::park(time_point deadline) {
-  if (deadline <= now_ || woken_.exchange(false, std::memory_order_acquire)) return;
-  if (deadline != no_deadline) {
+  if (deadline <= now_) {
+    ++looks_;
+    return;
+  }
+  ++sleeps_;
+  std::unique_lock lock(mutex_);
+  if (!woken_ && deadline != no_deadline) {
     now_ = deadline;
     return;
   }
-  PLAIT_CHECK(in_flight_ == 0, "a test waits for a descriptor that it has not finished");
-  std::this_thread::yield();  // another thread is to wake the scheduler
+  bool const woken = wake_up_.wait_for(lock, patience, [this] { return woken_; });
+  PLAIT_CHECK(woken || waits_.empty(), "a test waits for a descriptor that it has not finished");
+  PLAIT_CHECK(woken,
+              "a test waits for something that does not come: every task is suspended, no "
+              "timer is armed, and no other thread has woken the scheduler");
+  woken_ = false;
+}
+
+void manual_driver::wake() noexcept {
+  wakes_.fetch_add(1, std::memory_order_relaxed);
+  std::lock_guard const lock(mutex_);
+  woken_ = true;
+  wake_up_.notify_one();
 }
 
 void manual_driver::watch(fd_wait& wait) {
@@ -36,6 +57,20 @@ void manual_driver::finish(fd_wait& wait, int answer) {
   waits_.erase(at);
   --in_flight_;
   wait.finish_request(answer, 0);
+}
+
+void manual_scheduler::run_until_quiet() {
+  run_until_idle();
+  for (;;) {
+    time_point const next = scheduler_.timers().next_deadline();
+    if (next == no_deadline) return;
+    advance(next - driver_.now());
+  }
+}
+
+void manual_scheduler::close() {
+  scheduler_binding const bound(scheduler_);
+  scheduler_.close_background();
 }
 
 }  // namespace plait::testing
