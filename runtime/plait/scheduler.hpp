@@ -90,7 +90,8 @@ class scheduler {
   friend class scheduler_binding;
 
   std::unique_ptr<task_group> new_background();
-  void turn(bool may_sleep);
+  template <class Ended>
+  void turn(Ended ended);
   void run_ready();
   void sleep();
 
@@ -115,6 +116,7 @@ class scheduler {
   // sequentially consistent operations, or both could miss the other.
   alignas(64) std::atomic<remote_call*> inbox_{nullptr};  // last in, first out
   std::atomic<bool> asleep_{false};
+  std::atomic<int> posting_{0};  // threads inside post
 };
 
 // Makes a scheduler the current one of this thread for a while.

@@ -4,6 +4,7 @@
 #include <plait/task_group.hpp>
 
 #include <cstdio>
+#include <thread>
 
 namespace plait {
 
@@ -40,10 +41,27 @@ std::unique_ptr<task_group> scheduler::new_background() {
   return std::make_unique<task_group>(*root_scope_, task_group::on_failure::report);
 }
 
+// Sleeps only where `ended`, asked when the ready tasks have run, says that there is more to come.
+template <class Ended>
+void scheduler::turn(Ended ended) {
+  run_ready();
+  drain_inbox();
+  if (timers_.armed() != 0) timers_.fire_due(now(), turn_budget);
+  if (first_ready_ == nullptr && !ended()) {
+    sleep();
+  } else if (driver_->in_flight() != 0) {
+    driver_->park(time_point::min());
+  }
+}
+
 void scheduler::close_background() {
   background_->cancel("the program is ending");
-  while (!background_->empty()) turn(true);
+  auto const all_ended = [this] { return background_->empty(); };
+  while (!all_ended()) turn(all_ended);
   background_ = new_background();
+  // What destructors have cancelled without waiting: a listener's accept.
+  auto const all_completed = [this] { return driver_->in_flight() == 0; };
+  while (driver_->does_io() && !all_completed()) turn(all_completed);
 }
 
 scheduler::~scheduler() {
@@ -51,12 +69,15 @@ scheduler::~scheduler() {
   PLAIT_CHECK(background_->empty(),
               "a scheduler was destroyed while background tasks were alive; let plait::run return");
   scheduler_binding const bound(*this);
+  while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   drain_inbox();
   background_.reset();
   root_scope_.reset();
 }
 
 void scheduler::post(remote_call& call) noexcept {
+  // From the push on, the call may run and end this scheduler; its destructor waits for this thread.
+  posting_.fetch_add(1, std::memory_order_relaxed);
   remote_call* head = inbox_.load(std::memory_order_relaxed);
   do {
     call.next = head;
@@ -65,6 +86,7 @@ void scheduler::post(remote_call& call) noexcept {
   if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(false, std::memory_order_seq_cst)) {
     driver_->wake();
   }
+  posting_.fetch_sub(1, std::memory_order_release);  // all that was done here comes before the end
 }
 
 bool scheduler::drain_inbox() noexcept {
@@ -107,28 +129,17 @@ void scheduler::sleep() {
   asleep_.store(false, std::memory_order_relaxed);
 }
 
-void scheduler::turn(bool may_sleep) {
-  run_ready();
-  drain_inbox();
-  if (timers_.armed() != 0) timers_.fire_due(now(), turn_budget);
-  if (first_ready_ == nullptr && may_sleep) {
-    sleep();
-  } else if (driver_->in_flight() != 0) {
-    driver_->park(time_point::min());
-  }
-}
-
 void scheduler::run_until(bool const& done) {
   scheduler_binding const bound(*this);
   now();
-  while (!done) turn(true);
+  while (!done) turn([&done] { return done; });
 }
 
 void scheduler::run_until_idle() {
   scheduler_binding const bound(*this);
   now();
   do {
-    turn(false);
+    turn([] { return true; });
   } while (first_ready_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr ||
            timers_.next_deadline() <= driver_->now());
 }
