@@ -24,7 +24,7 @@ struct cell {
   // "coro" of "coro/io_uring", and "io_uring" (empty where no driver was asked for).
   std::string_view model_name() const;
   std::string_view driver() const;
-  std::string label() const;  // "io.echo coro N=100"
+  std::string label() const;  // "io.echo coro N=1k"
 };
 
 // Memory per unit, in bytes: `system` is what the table shows, the others are its parts.

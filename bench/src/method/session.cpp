@@ -97,17 +97,16 @@ bench_report run_bench(bench_options const& options, std::vector<planned_cell> c
     for (turn const& t : order) {
       cell_result& c = report.cells[t.cell];
       if (interrupted()) break;
-      if (c.error.empty()) {
-        shown.turn_begins(c, options.reps());
-        bool stopped = false;
-        rep_result r = run_repetition(c.cell, files ? files->folder() : "", stopped);
-        if (stopped) break;
-        if (r.error.empty()) {
-          c.reps.push_back(std::move(r));
-        } else {
-          c.error = r.error;
-        }
+      if (!c.error.empty()) {
+        shown.turn_skipped(estimate(c.cell));
+        continue;
       }
+      shown.turn_begins(c, options.reps());
+      bool stopped = false;
+      rep_result r = run_repetition(c.cell, files ? files->folder() : "", stopped);
+      if (stopped) break;
+      c.error = r.error;
+      if (r.error.empty()) c.reps.push_back(std::move(r));
       shown.turn_ends(c, options.reps(), estimate(c.cell));
     }
   }

@@ -19,6 +19,7 @@ class progress {
   progress& operator=(progress const&) = delete;
 
   void turn_begins(cell_result const& c, int repetitions);
+  void turn_skipped(double estimated_s) { done_s_ += estimated_s; }
   void turn_ends(cell_result const& c, int repetitions, double estimated_s);
 
  private:

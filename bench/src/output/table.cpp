@@ -119,13 +119,19 @@ void table::add_figure_columns() {
     double const part = higher ? own / best : best / own;
     return std::isfinite(part) ? part : 0.0;
   };
-  columns_.push_back({"vs best",
-                      [this, relative](cell_result const& c) {
-                        if (!c.sum) return std::string();
-                        double const part = relative(c);
-                        auto const text = fmt::format("{:.2f} {}", part, bar(part, style_));
+  auto const with_part = [relative](auto const& text) {
+    return [relative, text](cell_result const& c) {
+      return c.sum ? text(relative(c)) : std::string();
+    };
+  };
+  columns_.push_back({"vs best", with_part([](double part) {
+                        return part >= 0.095 || part <= 0 ? fmt::format("{:.2f}", part)
+                                                          : fmt::format("1/{:.0f}", 1 / part);
+                      })});
+  columns_.push_back({"", with_part([this](double part) {
+                        auto const text = bar(part, style_);
                         return part > 0.9995 ? style_.green(text) : text;
-                      },
+                      }),
                       true});
 }
 
@@ -231,7 +237,7 @@ std::string render_header(bench_report const& report, look const& style) {
       e.tool_version, e.compiler, e.build_type, e.cpu_model, e.cpus, e.cpus == 1 ? "" : "s",
       e.hypervisor.empty() ? "" : ", VM", e.kernel, e.driver, report.seed);
   for (warning const& w : report.warnings)
-    out += fmt::format("  {} {}\n", style.yellow(pad_right(w.id, 10)), w.text);
+    out += fmt::format("  {} {}\n", style.yellow(pad_right(w.id, 10)), wrap(w.text, 87, 13));
   return out;
 }
 

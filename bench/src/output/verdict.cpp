@@ -87,9 +87,18 @@ class writer {
       if (c.a == a && c.b == b) return &c;
     return nullptr;
   }
+  struct standing {
+    cells losers, peers;
+    std::vector<std::pair<std::string, double>> beaten;
+    std::vector<std::string> equal;
+    double equal_p = 1;
+    bool close = false;  // some peer is within noise_margin
+    bool few = false;
+  };
+  standing compare(group const& g) const;
   std::string limits(group const& g) const;
   std::string reason(group const& g, std::size_t best, cells const& others) const;
-  std::string figure_words(metric m) const;
+  static std::string ahead(metric m, std::vector<std::pair<std::string, double>> const& beaten);
 
   bench_report const& report_;
   std::vector<comparison> const& all_;
@@ -104,19 +113,21 @@ std::string writer::limits(group const& g) const {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-std::string writer::figure_words(metric m) const {
+// "1.5x thread, 2.3x process", or how much more the others take.
+std::string writer::ahead(metric m, std::vector<std::pair<std::string, double>> const& beaten) {
+  std::vector<std::string> parts;
+  for (auto const& [name, ratio] : beaten)
+    parts.push_back(higher_is_better(m) ? fmt::format("{} {}", short_ratio(ratio), name)
+                                        : fmt::format("{} {}", name, short_ratio(ratio)));
+  std::string const list = fmt::format("{}", fmt::join(parts, ", "));
   switch (m) {
     case metric::per_second:
-    case metric::bytes_per_second:
-      return "";
-    case metric::time_per_op:
-      return " less time";
-    case metric::lateness:
-      return " less late";
-    case metric::bytes_per_unit:
-      return " less memory";
+    case metric::bytes_per_second: return list;
+    case metric::time_per_op: return list + " the time";
+    case metric::lateness: return list + " as late";
+    case metric::bytes_per_unit: return list + " the memory";
   }
-  return "";
+  return list;
 }
 
 // The first cause that the figures themselves show: more CPUs at work, less CPU for each
@@ -141,74 +152,71 @@ std::string writer::reason(group const& g, std::size_t best, cells const& others
   for (auto i = others.rbegin(); i != others.rend(); ++i) {
     comparison const* c = find(best, *i);
     if (c && c->cpu == difference::shown && c->cpu_ratio >= 1.1)
-      return fmt::format("{} less CPU per {} than {}", short_ratio(c->cpu_ratio),
-                         g.what->operation == "byte" ? "byte" : g.what->operation, name(*i));
+      return fmt::format("{} takes {} less CPU per {} than {}", name(best),
+                         short_ratio(c->cpu_ratio), g.what->operation, name(*i));
   }
   if (g.what->figure == metric::lateness)
     return "its jobs run beside the loop, which stays free for the tick";
   return {};
 }
 
-std::string writer::sentence(group const& g) const {
-  std::string text =
-      fmt::format("{}{}: ", g.what->id,
-                  g.what->sizes == std::vector<long>{1} ? std::string() : " N=" + short_size(g.n));
-  std::string const beyond = limits(g);
-  if (g.ran.empty()) return beyond.empty() ? std::string() : text + beyond + ".";
-  std::size_t const best = g.ran.front();
-  std::vector<std::string> beaten, equal;
-  cells losers, peers;
-  bool few = false;
-  double equal_p = 1;
+// How the best model stands to the others of its group.
+writer::standing writer::compare(group const& g) const {
+  standing s;
   for (std::size_t k = 1; k < g.ran.size(); ++k) {
-    comparison const* c = find(best, g.ran[k]);
+    comparison const* c = find(g.ran.front(), g.ran[k]);
     if (!c) continue;
-    few |= c->figure == difference::too_few;
+    s.few |= c->figure == difference::too_few;
     if (c->figure == difference::shown) {
-      losers.push_back(g.ran[k]);
-      beaten.push_back(fmt::format("{} ({})", name(g.ran[k]), short_ratio(c->ratio)));
+      s.losers.push_back(g.ran[k]);
+      s.beaten.emplace_back(name(g.ran[k]), c->ratio);
     } else {
-      peers.push_back(g.ran[k]);
-      equal.push_back(name(g.ran[k]));
-      equal_p = std::min(equal_p, c->p);
+      s.peers.push_back(g.ran[k]);
+      s.equal.push_back(name(g.ran[k]));
+      if (c->figure == difference::within_noise) {
+        s.close = true;
+      } else {
+        s.equal_p = std::min(s.equal_p, c->p);
+      }
     }
   }
-  if (g.ran.size() == 1) {
-    if (beyond.empty()) return {};
-    return text + name(best) + " alone can: " + beyond + ".";
-  }
-  if (few) {
-    int const needed = repetitions_needed(static_cast<int>(2 * all_.size()));
-    return text +
-           fmt::format(
-               "too few repetitions to tell the models apart; this table needs >= {} "
-               "runs (-r {})",
-               needed, needed) +
-           (beyond.empty() ? "." : "; " + beyond + ".");
-  }
-  cells everybody = losers;
-  if (peers.empty()) {
-    text +=
-        fmt::format("{} wins,{} than {}", name(best),
-                    figure_words(g.what->figure).empty() ? " faster" : figure_words(g.what->figure),
-                    fmt::join(beaten, ", "));
+  return s;
+}
+
+std::string writer::sentence(group const& g) const {
+  std::string const size =
+      g.what->sizes == std::vector<long>{1} ? std::string() : " N=" + short_size(g.n);
+  std::string const title = fmt::format("{}{}: ", g.what->id, size);
+  std::string const beyond = limits(g);
+  if (g.ran.empty()) return beyond.empty() ? std::string() : title + beyond + ".";
+  std::string const best = name(g.ran.front());
+  if (g.ran.size() == 1)
+    return beyond.empty() ? std::string() : title + best + " alone can: " + beyond + ".";
+  std::string const end = beyond.empty() ? "." : "; " + beyond + ".";
+  standing const s = compare(g);
+  if (s.few) return beyond.empty() ? std::string() : title + beyond + ".";
+  std::string text = title;
+  if (s.peers.empty()) {
+    text += fmt::format("{} wins: {}", best, ahead(g.what->figure, s.beaten));
   } else {
-    text += fmt::format("no difference shown between {} and {} (p >= {:.2g})", name(best),
-                        fmt::join(equal, ", "), equal_p);
-    if (!beaten.empty())
-      text += fmt::format("; {} is ahead of {}", name(best), fmt::join(beaten, ", "));
-    everybody.insert(everybody.end(), peers.begin(), peers.end());
+    std::string const doubt = s.equal_p < 1 ? fmt::format("p >= {:.2g}", s.equal_p) : "p = 1";
+    text += fmt::format("no difference shown between {} and {} ({})", best,
+                        fmt::join(s.equal, ", "), s.close ? "within 2%" : doubt);
+    if (!s.beaten.empty())
+      text += fmt::format("; {} is ahead: {}", best, ahead(g.what->figure, s.beaten));
   }
-  if (auto const why = reason(g, best, everybody); !why.empty()) text += ": " + why;
-  if (!beyond.empty()) text += "; " + beyond;
-  return text + ".";
+  cells everybody = s.losers;
+  everybody.insert(everybody.end(), s.peers.begin(), s.peers.end());
+  if (auto const why = reason(g, g.ran.front(), everybody); !why.empty()) text += "; " + why;
+  return text + end;
 }
 
 }  // namespace
 
 std::vector<comparison> compare_cells(bench_report const& report) {
   std::vector<comparison> all;
-  std::vector<double> p;
+  std::vector<double> figure_p;
+  std::vector<double> cpu_p;
   for (group const& g : groups_of(report)) {
     bool const higher = higher_is_better(g.what->figure);
     for (std::size_t i = 0; i < g.ran.size(); ++i)
@@ -222,18 +230,19 @@ std::vector<comparison> compare_cells(bench_report const& report) {
                          : safe_ratio(b.sum->median, a.sum->median);
         c.cpu_ratio = safe_ratio(b.sum->cpu_per_op_s, a.sum->cpu_per_op_s);
         all.push_back(c);
-        p.push_back(mann_whitney_p(a.values(), b.values()));
-        p.push_back(mann_whitney_p(cpu_per_op(a), cpu_per_op(b)));
+        figure_p.push_back(mann_whitney_p(a.values(), b.values()));
+        cpu_p.push_back(mann_whitney_p(cpu_per_op(a), cpu_per_op(b)));
       }
   }
-  auto const adjusted = holm(p);
+  figure_p = holm(figure_p);
+  cpu_p = holm(cpu_p);
   for (std::size_t i = 0; i < all.size(); ++i) {
     comparison& c = all[i];
-    c.p = adjusted[2 * i];
-    c.cpu_p = adjusted[2 * i + 1];
+    c.p = figure_p[i];
+    c.cpu_p = cpu_p[i];
     double const least =
         smallest_possible_p(report.cells[c.a].reps.size(), report.cells[c.b].reps.size()) *
-        static_cast<double>(p.size());
+        static_cast<double>(all.size());
     c.figure = judge(c.ratio, c.p, least);
     c.cpu = judge(c.cpu_ratio, c.cpu_p, least);
   }
@@ -246,6 +255,14 @@ std::vector<std::string> make_verdict(bench_report const& report) {
   std::vector<std::string> sentences;
   for (group const& g : groups_of(report))
     if (auto text = w.sentence(g); !text.empty()) sentences.push_back(std::move(text));
+  if (std::any_of(all.begin(), all.end(),
+                  [](comparison const& c) { return c.figure == difference::too_few; })) {
+    int const needed = repetitions_needed(static_cast<int>(all.size()));
+    sentences.push_back(
+        fmt::format("too few repetitions ({}) to tell models apart: with {} comparisons this table "
+                    "needs >= {} runs (-r {}).",
+                    report.repetitions, all.size(), needed, needed));
+  }
   return sentences;
 }
 

@@ -9,8 +9,9 @@
 namespace plait::lab {
 
 // What the table allows to be said. Two models differ only where the Mann-Whitney test says so
-// after Holm's correction over every pair of the whole table, in the figure and in CPU time per
-// operation alike, and by more than 2 %; a winner is never named inside the noise.
+// after Holm's correction over every pair of the whole table (the figures are one family of
+// hypotheses, CPU times per operation another), and by more than 2 %: a winner is never named
+// inside the noise.
 enum class difference {
   shown,
   within_noise,  // less than noise_margin apart, whatever the test says
