@@ -9,7 +9,8 @@ void make_empty(timer_link& list) noexcept { list.next = list.previous = &list; 
 bool is_empty(timer_link const& list) noexcept { return list.next == &list; }
 timer& as_timer(timer_link* link) noexcept { return static_cast<timer&>(*link); }
 
-// Stable merge sort of a singly linked list by deadline; a list that is sorted already costs one pass.
+// Stable merge sort of a singly linked list by deadline; a list that is sorted already costs one
+// pass.
 timer_link* merge(timer_link* a, timer_link* b) noexcept {
   timer_link head;
   timer_link* last = &head;
@@ -96,7 +97,8 @@ void timer_wheel::arm(timer& t, time_point deadline) noexcept {
   ++armed_;
 }
 
-// Lower levels come first: whatever shares more leading digits with the current tick is due earlier.
+// Lower levels come first: whatever shares more leading digits with the current tick is due
+// earlier.
 bool timer_wheel::first_occupied(slot_position& found) noexcept {
   for (int level = 0; level < levels; ++level) {
     while (occupied_[level] != 0) {
@@ -107,7 +109,8 @@ bool timer_wheel::first_occupied(slot_position& found) noexcept {
       }
       int const shift = level * digit_bits;
       std::uint64_t const above =
-          shift + digit_bits >= 64 ? 0 : current_tick_ >> (shift + digit_bits) << (shift + digit_bits);
+          shift + digit_bits >= 64 ? 0
+                                   : current_tick_ >> (shift + digit_bits) << (shift + digit_bits);
       found = {level, slot, above | (static_cast<std::uint64_t>(slot) << shift)};
       return true;
     }
@@ -121,15 +124,23 @@ void timer_wheel::take_slot(slot_position at) noexcept {
   list.previous->next = nullptr;
   make_empty(list);
   occupied_[at.level] &= ~(std::uint64_t{1} << at.slot);
-  if (at.level == 0) first = sorted(first);
+  timer_link of_this_tick;
+  timer_link* last = &of_this_tick;
   while (first != nullptr) {
     timer& t = as_timer(first);
     first = first->next;
-    if (at.level == 0) {
-      push_back(due_, t);
+    if (at.level == 0 || tick_of(t.deadline) == current_tick_) {
+      last = last->next = &t;
     } else {
       place(t);
     }
+  }
+  last->next = nullptr;
+  // Later than all that is due already. Sorted here, because inserting one by one is quadratic.
+  for (timer_link* link = sorted(of_this_tick.next); link != nullptr;) {
+    timer& t = as_timer(link);
+    link = link->next;
+    push_back(due_, t);
   }
 }
 
