@@ -70,6 +70,7 @@ struct task_awaiter {
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const noexcept {
+    PLAIT_ASSERT(child_, "a task was awaited that had been moved away");
     frame_link& parent = h.promise();
     frame_link& child = child_.promise();
     PLAIT_ASSERT(child.parent == nullptr, "a task was awaited twice");

@@ -23,6 +23,14 @@ bool frame_pool::first_use(std::size_t size_class) noexcept {
   return true;
 }
 
+std::size_t frame_pool::kept(std::size_t bytes) const noexcept {
+  std::size_t const size_class = (bytes + grain - 1) / grain;
+  std::size_t n = 0;
+  if (size_class >= classes) return n;
+  for (cell const* c = lists_[size_class].first; c != nullptr; c = c->next) ++n;
+  return n;
+}
+
 // Leaves every list without room: what is freed even later goes straight to malloc.
 void frame_pool::drain() noexcept {
   for (std::size_t i = 0; i < classes; ++i) {

@@ -44,9 +44,8 @@ class remote_event : public plait::operation {
 
   struct call : plait::remote_call {
     explicit call(remote_event& e) noexcept
-        : remote_call([](remote_call& c) noexcept {
-            static_cast<call&>(c).event.complete(status::done);
-          }),
+        : remote_call(
+              [](remote_call& c) noexcept { static_cast<call&>(c).event.complete(status::done); }),
           event(e) {}
     remote_event& event;
   };
@@ -184,7 +183,8 @@ TEST_CASE("scheduler: it returns when the main task has returned, without sleepi
   CHECK(m.io().sleeps() == 0);
 }
 
-TEST_CASE("scheduler: a background task that sleeps for an hour does not hold up the main task's end") {
+TEST_CASE(
+    "scheduler: a background task that sleeps for an hour does not hold up the main task's end") {
   manual_scheduler m;
   auto const before = m.io().now();
   m.run([]() -> task<> {

@@ -49,6 +49,9 @@ class frame_pool {
     std::free(block);
   }
 
+  // How many blocks of this size lie ready.
+  std::size_t kept(std::size_t bytes) const noexcept;
+
  private:
   struct cell {
     cell* next;
