@@ -60,9 +60,12 @@ struct framed {
   static void operator delete(void* p, std::size_t bytes) { thread_frames.put(p, bytes); }
 };
 
+class loop;
+
 struct node {
   node* next = nullptr;
   std::coroutine_handle<> handle;
+  loop* home = nullptr;  // where another thread would post it: a runtime cannot do without
 };
 
 struct timer : node {
