@@ -1,0 +1,55 @@
+// Where bytes come from and go to: views that anything contiguous of bytes or characters turns into.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace plait::io {
+
+template <class T>
+concept byte_like = std::is_same_v<std::remove_const_t<T>, std::byte> ||
+                    std::is_same_v<std::remove_const_t<T>, char> ||
+                    std::is_same_v<std::remove_const_t<T>, unsigned char>;
+
+class mutable_buffer {
+ public:
+  mutable_buffer(void* data, std::size_t size) noexcept
+      : data_(static_cast<std::byte*>(data)), size_(size) {}
+  template <class Range>
+    requires requires(Range& r) { std::span(r); } && byte_like<typename decltype(std::span(std::declval<Range&>()))::element_type> &&
+             (!std::is_const_v<typename decltype(std::span(std::declval<Range&>()))::element_type>)
+  mutable_buffer(Range&& range) noexcept : mutable_buffer(std::span(range).data(), std::span(range).size()) {}
+
+  std::byte* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::byte* data_;
+  std::size_t size_;
+};
+
+class const_buffer {
+ public:
+  const_buffer(void const* data, std::size_t size) noexcept
+      : data_(static_cast<std::byte const*>(data)), size_(size) {}
+  const_buffer(std::string_view text) noexcept : const_buffer(text.data(), text.size()) {}
+  const_buffer(std::string const& text) noexcept : const_buffer(text.data(), text.size()) {}
+  const_buffer(char const* text) noexcept : const_buffer(std::string_view(text)) {}
+  template <class Range>
+    requires requires(Range& r) { std::span(r); } && (!std::is_array_v<std::remove_cvref_t<Range>>) &&
+             (!std::is_convertible_v<Range, std::string_view>) &&
+             byte_like<typename decltype(std::span(std::declval<Range&>()))::element_type>
+  const_buffer(Range&& range) noexcept : const_buffer(std::span(range).data(), std::span(range).size()) {}
+
+  std::byte const* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::byte const* data_;
+  std::size_t size_;
+};
+
+}  // namespace plait::io

@@ -1,0 +1,17 @@
+// Every operation that plait has. Each stands in a file of its own, io/src/ops/NAME.cpp.
+#pragma once
+
+#include <plait/io/op.hpp>
+
+namespace plait::io::lowerings {
+
+extern op_lowering const recv;
+extern op_lowering const send;
+extern op_lowering const accept;
+extern op_lowering const connect;
+extern op_lowering const open_at;
+extern op_lowering const read_at;
+extern op_lowering const write_at;
+extern op_lowering const close;
+
+}  // namespace plait::io::lowerings

@@ -1,0 +1,21 @@
+// All of plait.
+#pragma once
+
+#include <plait/cancel.hpp>
+#include <plait/clock.hpp>
+#include <plait/run.hpp>
+#include <plait/scheduler.hpp>
+#include <plait/sleep.hpp>
+#include <plait/task.hpp>
+#include <plait/task_group.hpp>
+#include <plait/thread_pool.hpp>
+#include <plait/timeout.hpp>
+#include <plait/when.hpp>
+
+#include <plait/io/address.hpp>
+#include <plait/io/error.hpp>
+#include <plait/io/file.hpp>
+#include <plait/io/serve.hpp>
+#include <plait/io/signal.hpp>
+#include <plait/io/tcp.hpp>
+#include <plait/io/wait.hpp>

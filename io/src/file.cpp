@@ -1,0 +1,65 @@
+#include <plait/io/file.hpp>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace plait::io {
+namespace {
+
+int open_flags(file_mode mode) noexcept {
+  switch (mode) {
+    case file_mode::read: return O_RDONLY | O_CLOEXEC;
+    case file_mode::write: return O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    case file_mode::read_write: return O_RDWR | O_CREAT | O_CLOEXEC;
+    case file_mode::create_new: return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+  }
+  return O_RDONLY | O_CLOEXEC;
+}
+
+}  // namespace
+
+// The path is read from `path_`, whose characters may move with the operation.
+open_operation::open_operation(std::string path, int flags, unsigned permissions)
+    : blocking_op(lowerings::open_at, -1, nullptr, 0, permissions, flags), path_(std::move(path)) {
+  buffer = reinterpret_cast<std::byte*>(path_.data());
+}
+
+open_operation::open_operation(open_operation&& other) noexcept
+    : blocking_op(std::move(other)), path_(std::move(other.path_)) {
+  buffer = reinterpret_cast<std::byte*>(path_.data());
+}
+
+file open_operation::result() {
+  if (failed()) throw io_error(failure(), "\"" + path_ + "\"");
+  return file(descriptor(answer));
+}
+
+io::result<file> open_operation::expected() {
+  if (failed()) return tl::unexpected(failure());
+  return file(descriptor(answer));
+}
+
+open_operation file::open(std::string path, file_mode mode, unsigned permissions) {
+  return open_operation(std::move(path), open_flags(mode), permissions);
+}
+
+file_count_op file::read_at(std::uint64_t offset, mutable_buffer into) noexcept {
+  return file_count_op(lowerings::read_at, fd(), into.data(), into.size(), offset);
+}
+
+file_count_op file::write_at(std::uint64_t offset, const_buffer from) noexcept {
+  file_count_op o(lowerings::write_at, fd(), const_cast<std::byte*>(from.data()), from.size(), offset);
+  o.all = true;
+  return o;
+}
+
+std::uint64_t file::size() const {
+  struct stat about;
+  if (::fstat(fd(), &about) != 0) {
+    throw io_error({std::error_code(errno, std::generic_category()), 0, "fstat"});
+  }
+  return static_cast<std::uint64_t>(about.st_size);
+}
+
+}  // namespace plait::io

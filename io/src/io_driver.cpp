@@ -1,0 +1,106 @@
+#include "io_driver.hpp"
+
+#include <plait/scheduler.hpp>
+#include <plait/system_calls.hpp>
+#include <plait/timeout.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <poll.h>
+#include <sys/random.h>
+#include <time.h>
+
+namespace plait::io {
+
+io_driver::~io_driver() = default;
+
+io_driver& io_driver::current() noexcept {
+  driver& d = scheduler::current().io();
+  PLAIT_CHECK(d.does_io(), "this scheduler's driver does no I/O; run on the one of make_driver()");
+  return static_cast<io_driver&>(d);
+}
+
+fd_record& io_driver::record(int fd) {
+  auto const index = static_cast<std::size_t>(fd);
+  if (index >= records_.size()) records_.resize(std::max<std::size_t>(index + 1, records_.size() * 2));
+  return records_[index];
+}
+
+// Where a stream's operation stands; files have no slots, any number may be under way.
+op** io_driver::slot(op& request) {
+  if (request.lowering->interest == 0 || request.fd < 0) return nullptr;
+  fd_record& r = record(request.fd);
+  return request.lowering->interest == POLLIN ? &r.reading : &r.writing;
+}
+
+bool io_driver::submit(op& request) {
+  if (request.fd < 0 && request.lowering->interest != 0) {
+    request.answer = -EBADF;
+    return true;
+  }
+  if (op** const place = slot(request)) {
+    if (*place != nullptr) {
+      request.answer = -EBUSY;
+      return true;
+    }
+    *place = &request;
+  }
+  if (!begin_op(request)) return false;
+  vacate(request);
+  return true;
+}
+
+void io_driver::vacate(op& request) noexcept {
+  op** const place = slot(request);
+  if (place == nullptr) return;
+  *place = nullptr;
+  fd_record& r = record(request.fd);
+  if (r.closing != nullptr && r.reading == nullptr && r.writing == nullptr) {
+    operation_access::wake(*std::exchange(r.closing, nullptr));
+  }
+}
+
+bool io_driver::interrupt(int fd, operation* waiter) noexcept {
+  fd_record& r = record(fd);
+  for (op* const waiting : {r.reading, r.writing}) {
+    if (waiting == nullptr) continue;
+    waiting->closed = true;
+    cancel(*waiting);
+  }
+  if (r.reading == nullptr && r.writing == nullptr) return true;
+  r.closing = waiter;
+  return false;
+}
+
+void io_driver::forget(int fd) noexcept {
+  fd_record& r = record(fd);
+  PLAIT_CHECK(r.reading == nullptr && r.writing == nullptr,
+              "a stream was destroyed while a task waits for it; end the task first, or await close()");
+  std::uint32_t const generation = r.generation + 1;
+  driver_request* const waits = r.waits;
+  r = fd_record();
+  r.generation = generation;
+  r.waits = waits;
+}
+
+thread_pool& io_driver::blocking_pool() {
+  if (!blocking_pool_) blocking_pool_ = std::make_unique<thread_pool>(thread_pool_options{.threads = 4, .name = "plait-files"});
+  return *blocking_pool_;
+}
+
+system_calls& io_driver::sys() noexcept { return system_calls::real(); }
+
+time_point io_driver::now() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return time_point(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
+}
+
+std::uint64_t io_driver::random() noexcept {
+  std::uint64_t value = 0;
+  while (getrandom(&value, sizeof value, 0) != sizeof value) {
+  }
+  return value;
+}
+
+}  // namespace plait::io

@@ -1,0 +1,80 @@
+// What sockets and files ask of a kernel driver, and what both kernel drivers know of a descriptor.
+#pragma once
+
+#include <plait/driver.hpp>
+#include <plait/io/op.hpp>
+#include <plait/thread_pool.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace plait::io {
+
+// One per descriptor number. `generation` changes when plait closes the descriptor, so that an event
+// of its predecessor is not taken for its own.
+struct fd_record {
+  op* reading = nullptr;
+  op* writing = nullptr;
+  operation* closing = nullptr;      // waits for both to be gone
+  driver_request* waits = nullptr;   // fd_waits, epoll only
+  std::uint32_t generation = 0;
+  bool registered = false;  // epoll: for both directions, edge-triggered, until it is closed
+  bool one_shot = false;    // epoll: for the waits of a descriptor that somebody else owns
+  bool readable = true;     // as far as known; epoll relies on it, io_uring takes it for a hint
+  bool writable = true;
+  bool hung_up = false;     // no further edge will come for reading
+};
+
+class io_driver : public driver {
+ public:
+  io_driver() noexcept { does_io_ = true; }
+  ~io_driver() override;
+
+  static io_driver& current() noexcept;
+
+  // Takes the operation over, and returns true when it is done already.
+  bool submit(op& request);
+
+  // Asks for an early end; the completion follows. May be called again.
+  virtual void cancel(op& request) noexcept = 0;
+
+  // The owner is about to close: whoever waits gets errc::closed. True when nobody is left;
+  // otherwise `waiter` is woken (finish_close) when the last one has gone.
+  bool interrupt(int fd, operation* waiter) noexcept;
+
+  // After this the number may be closed and used again. Nothing may wait for it.
+  virtual void forget(int fd) noexcept;
+
+  // Whether one submission of an accept gives many connections.
+  virtual bool accepts_many() const noexcept = 0;
+
+  // Whether sockets must be non-blocking: io_uring would report -EAGAIN instead of waiting.
+  virtual bool wants_nonblocking() const noexcept = 0;
+
+  // For what the kernel can only do by blocking. Made at first use.
+  thread_pool& blocking_pool();
+
+  system_calls& sys() noexcept override;
+  time_point now() noexcept override;
+  std::uint64_t random() noexcept override;
+
+  // The driver has let go of the operation's slot.
+  void vacate(op& request) noexcept;
+
+ protected:
+  virtual bool begin_op(op& request) = 0;
+  fd_record& record(int fd);
+
+  std::vector<fd_record> records_;
+
+ private:
+  op** slot(op& request);
+
+  std::unique_ptr<thread_pool> blocking_pool_;
+};
+
+std::unique_ptr<driver> make_uring_driver(driver_options const& options);
+std::unique_ptr<driver> make_epoll_driver();
+
+}  // namespace plait::io

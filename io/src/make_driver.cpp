@@ -1,0 +1,72 @@
+#include "io_driver.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+namespace plait {
+namespace {
+
+driver_kind kind_by_environment() {
+  char const* const value = std::getenv("PLAIT_DRIVER");
+  if (value == nullptr || *value == '\0') return driver_kind::automatic;
+  std::string_view const name = value;
+  if (name == "io_uring") return driver_kind::io_uring;
+  if (name == "epoll") return driver_kind::epoll;
+  throw std::invalid_argument("PLAIT_DRIVER=" + std::string(name) +
+                              ": set it to io_uring or epoll, or unset it to let plait choose");
+}
+
+std::string refusal(std::system_error const& e) {
+  std::string text = e.what();
+  switch (e.code().value()) {
+    case EPERM:
+    case EACCES:
+      return text + " (a seccomp filter, as containers have, or kernel.io_uring_disabled)";
+    case ENOSYS:
+      return text + " (the kernel has no io_uring, or a seccomp filter hides it)";
+    case ENOMEM:
+      return text + " (raise the locked memory limit: ulimit -l)";
+    case EMFILE:
+    case ENFILE:
+      return text + " (raise the descriptor limit: ulimit -n)";
+    default:
+      return text;
+  }
+}
+
+struct choice {
+  std::unique_ptr<driver> made;
+  driver_report report;
+};
+
+choice choose(driver_options options) {
+  bool const asked = options.kind != driver_kind::automatic;
+  if (!asked) options.kind = kind_by_environment();
+  char const* const by = asked ? "asked for by the program" : "asked for by PLAIT_DRIVER";
+  if (options.kind == driver_kind::epoll) {
+    return {io::make_epoll_driver(), {driver_kind::epoll, by}};
+  }
+  try {
+    auto made = io::make_uring_driver(options);
+    bool const automatic = options.kind == driver_kind::automatic;
+    return {std::move(made), {driver_kind::io_uring, automatic ? "the kernel offers it" : by}};
+  } catch (std::system_error const& e) {
+    if (options.kind == driver_kind::io_uring) {
+      throw std::system_error(e.code(), "the io_uring driver was " + std::string(by) +
+                                            " and is refused: " + refusal(e) +
+                                            "; PLAIT_DRIVER=epoll works without it");
+    }
+    return {io::make_epoll_driver(), {driver_kind::epoll, "io_uring is refused: " + refusal(e)}};
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<driver> make_driver(driver_options options) { return choose(options).made; }
+
+driver_report choose_driver(driver_options options) { return choose(options).report; }
+
+}  // namespace plait

@@ -1,0 +1,87 @@
+#include <plait/io/op.hpp>
+
+#include "io_driver.hpp"
+
+#include <cerrno>
+
+#if PLAIT_ASAN && PLAIT_ASSERTIONS
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace plait::io {
+namespace {
+
+// The kernel writes behind AddressSanitizer's back; the least we can do is to look whether the
+// buffer was still alive when it had written.
+void check_buffer([[maybe_unused]] op const& o, [[maybe_unused]] int result) noexcept {
+#if PLAIT_ASAN && PLAIT_ASSERTIONS
+  if (result <= 0 || o.buffer == nullptr || o.length == 0) return;
+  PLAIT_CHECK(__asan_region_is_poisoned(o.buffer, o.length) == nullptr,
+              "an I/O buffer was freed before its operation had completed");
+#endif
+}
+
+}  // namespace
+
+bool op::start(detail::task_state& task) {
+  if (proceed(io_driver::current())) {
+    complete_inline(status::done);
+    return false;
+  }
+  begin(task);
+  return true;
+}
+
+// Hands it to the driver, again where there is more to do; true when it has come to its end.
+bool op::proceed(io_driver& driver) {
+  do {
+    if (!driver.submit(*this)) return false;
+    check_buffer(*this, answer);
+  } while (goes_on());
+  return true;
+}
+
+// A driver may say -EAGAIN or -EINTR although it was asked to wait; nobody else shall see that.
+bool op::goes_on() noexcept {
+  if (cancel_asked || closed) {
+    if (all && answer > 0) done += static_cast<std::size_t>(answer);
+    return false;
+  }
+  if (answer == -EAGAIN || answer == -EINTR) {
+    data_likely = false;
+    return true;
+  }
+  if (!all || answer <= 0) return false;
+  done += static_cast<std::size_t>(answer);
+  return done < length;
+}
+
+void op::finish_request(int result, unsigned) noexcept {
+  io_driver& driver = io_driver::current();
+  driver.vacate(*this);
+  check_buffer(*this, result);
+  answer = result;
+  if (goes_on() && !proceed(driver)) return;
+  bool const cut_short = answer == -ECANCELED || (all && answer > 0 && done < length);
+  complete(cancel_asked && !closed && cut_short ? status::cancelled : status::done);
+}
+
+void op::cancel() noexcept { io_driver::current().cancel(*this); }
+
+io_failure op::failure() const noexcept {
+  std::error_code code;
+  if (closed && (answer == -ECANCELED || answer > 0)) {
+    code = errc::closed;
+  } else if (answer == -EBUSY) {
+    code = errc::busy;
+  } else if (answer < 0) {
+    code = {-answer, std::generic_category()};
+  } else {
+    code = errc::end_of_file;
+  }
+  return {code, done, lowering->name};
+}
+
+void op::throw_failure() const { throw io_error(failure()); }
+
+}  // namespace plait::io

@@ -1,0 +1,29 @@
+// accept4(2): a connected descriptor, close-on-exec. `flags` 1 asks io_uring for many.
+#include <plait/io/lowerings.hpp>
+
+#include <cerrno>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace plait::io {
+namespace {
+
+void prepare(op& o, io_uring_sqe& sqe) {
+  if (o.flags != 0) {
+    io_uring_prep_multishot_accept(&sqe, o.fd, nullptr, nullptr, SOCK_CLOEXEC);
+  } else {
+    io_uring_prep_accept(&sqe, o.fd, nullptr, nullptr, SOCK_CLOEXEC);
+  }
+}
+
+int try_now(op& o) {
+  int const fd = ::accept4(o.fd, nullptr, nullptr, SOCK_CLOEXEC);
+  return fd >= 0 ? fd : -errno;
+}
+
+}  // namespace
+
+op_lowering const lowerings::accept{"accept", IORING_OP_ACCEPT, prepare, POLLIN, try_now};
+
+}  // namespace plait::io

@@ -1,0 +1,27 @@
+// recv(2) on a stream socket: what is there, at least one byte; 0 at the end of the stream.
+#include <plait/io/lowerings.hpp>
+
+#include <cerrno>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace plait::io {
+namespace {
+
+void prepare(op& o, io_uring_sqe& sqe) {
+  io_uring_prep_recv(&sqe, o.fd, o.buffer + o.done, o.length - o.done, 0);
+  // Unless more is known to be there, wait first: a recv that finds nothing costs a failed attempt.
+  if (!o.data_likely) sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+int try_now(op& o) {
+  auto const n = ::recv(o.fd, o.buffer + o.done, o.length - o.done, MSG_DONTWAIT);
+  return n >= 0 ? static_cast<int>(n) : -errno;
+}
+
+}  // namespace
+
+op_lowering const lowerings::recv{"read", IORING_OP_RECV, prepare, POLLIN, try_now};
+
+}  // namespace plait::io

@@ -1,0 +1,27 @@
+// send(2) on a stream socket, without SIGPIPE.
+#include <plait/io/lowerings.hpp>
+
+#include <cerrno>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace plait::io {
+namespace {
+
+void prepare(op& o, io_uring_sqe& sqe) {
+  // With MSG_WAITALL the kernel goes on after a short send; it may still give up early.
+  int const flags = MSG_NOSIGNAL | (o.all ? MSG_WAITALL : 0);
+  io_uring_prep_send(&sqe, o.fd, o.buffer + o.done, o.length - o.done, flags);
+}
+
+int try_now(op& o) {
+  auto const n = ::send(o.fd, o.buffer + o.done, o.length - o.done, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return n >= 0 ? static_cast<int>(n) : -errno;
+}
+
+}  // namespace
+
+op_lowering const lowerings::send{"write", IORING_OP_SEND, prepare, POLLOUT, try_now};
+
+}  // namespace plait::io

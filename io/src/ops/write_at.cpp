@@ -1,0 +1,25 @@
+// pwrite(2) on a file.
+#include <plait/io/lowerings.hpp>
+
+#include <cerrno>
+#include <liburing.h>
+#include <unistd.h>
+
+namespace plait::io {
+namespace {
+
+void prepare(op& o, io_uring_sqe& sqe) {
+  io_uring_prep_write(&sqe, o.fd, o.buffer + o.done, static_cast<unsigned>(o.length - o.done),
+                      o.offset + o.done);
+}
+
+int block(op& o) {
+  auto const n = ::pwrite(o.fd, o.buffer + o.done, o.length - o.done, static_cast<off_t>(o.offset + o.done));
+  return n >= 0 ? static_cast<int>(n) : -errno;
+}
+
+}  // namespace
+
+op_lowering const lowerings::write_at{"write_at", IORING_OP_WRITE, prepare, 0, nullptr, block};
+
+}  // namespace plait::io

@@ -1,0 +1,85 @@
+#include <plait/io/tcp.hpp>
+
+#include "accept_source.hpp"
+#include "io_driver.hpp"
+#include "socket.hpp"
+
+#include <plait/sleep.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace plait::io {
+namespace {
+
+// accept(2): errors of the new connection, which the next one need not have.
+bool is_transient(int error) {
+  switch (error) {
+    case ECONNABORTED: case EPROTO: case ENOPROTOOPT: case ENETDOWN: case ENETUNREACH:
+    case EHOSTDOWN: case EHOSTUNREACH: case ENONET: case EOPNOTSUPP: case EPERM: case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+[[noreturn]] void fail_to_listen(address const& at) {
+  std::string about = "on " + at.to_string();
+  if (errno == EADDRINUSE) about += " (choose another port, or end the program that holds it)";
+  if (errno == EACCES) about += " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+  if (errno == EADDRNOTAVAIL) about += " (no interface of this machine has that address)";
+  throw io_error({std::error_code(errno, std::generic_category()), 0, "listen"}, about);
+}
+
+}  // namespace
+
+namespace detail {
+void accept_source_deleter::operator()(accept_source* s) const noexcept { s->orphan(); }
+}  // namespace detail
+
+tcp_listener::tcp_listener(source_ptr source, tcp_options accepted) noexcept
+    : source_(std::move(source)), accepted_(accepted) {}
+
+tcp_listener tcp_listener::listen(address at, listen_options options) {
+  descriptor fd = open_socket(at.family(), SOCK_STREAM, io_driver::current().wants_nonblocking());
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+  if (options.reuse_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+  if (at.is_v6() && options.v6_only) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
+  apply(fd.get(), options.accepted);  // inherited by what it accepts
+  if (::bind(fd.get(), at.data(), at.size()) != 0 || ::listen(fd.get(), options.backlog) != 0) {
+    fail_to_listen(at);
+  }
+  return tcp_listener(source_ptr(new detail::accept_source(std::move(fd))), options.accepted);
+}
+
+task<tcp_stream> tcp_listener::accept() {
+  using namespace std::chrono_literals;
+  duration patience = 5ms;
+  for (;;) {
+    int const answer = co_await source_->next();
+    if (answer >= 0) co_return tcp_stream(descriptor(answer));
+    if (is_transient(-answer)) continue;
+    if (!is_exhaustion(-answer)) {
+      std::error_code const code = answer == -ECANCELED || answer == -EINVAL
+                                       ? make_error_code(errc::closed)
+                                       : std::error_code(-answer, std::generic_category());
+      throw io_error({code, 0, "accept"});
+    }
+    ++exhausted_;
+    co_await sleep_for(patience);
+    patience = std::min<duration>(patience * 2, 100ms);
+  }
+}
+
+address tcp_listener::local_address() const { return local_address_of(fd()); }
+int tcp_listener::fd() const noexcept { return source_->listening_fd(); }
+void tcp_listener::close() noexcept { source_->close(); }
+
+}  // namespace plait::io
