@@ -36,6 +36,7 @@ class driver_request : public operation {
   unsigned early_flags = 0;
   std::uint8_t stage = 0;
   bool cancel_asked = false;
+  bool is_readiness = false;  // an fd_wait
 
  protected:
   driver_request() = default;
@@ -48,7 +49,7 @@ class driver_request : public operation {
 // A regular file is always ready. The descriptor is neither read nor closed nor changed.
 class fd_wait : public driver_request {
  public:
-  fd_wait(int fd, short events) noexcept : fd_(fd), events_(events) {}
+  fd_wait(int fd, short events) noexcept : fd_(fd), events_(events) { is_readiness = true; }
 
   bool start(detail::task_state& task);
   short result();  // throws std::system_error

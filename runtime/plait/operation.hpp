@@ -67,6 +67,13 @@ class operation {
   status status_ = status::idle;
 };
 
+// What plait's combinators and drivers may do to an operation that is not their own.
+struct operation_access {
+  // Instead of starting it: it counts as cancelled.
+  static void skip(operation& op) noexcept { op.status_ = operation::status::cancelled; }
+  static void wake(operation& op) noexcept { op.complete(operation::status::done); }
+};
+
 template <class Op>
 concept awaitable_operation =
     std::derived_from<Op, operation> && requires(Op op, detail::task_state& task) {

@@ -16,14 +16,6 @@
 
 namespace plait {
 
-// What plait's combinators may do to an operation that they wrap.
-struct operation_access {
-  template <class Op>
-  static void skip(Op& op) noexcept {
-    static_cast<operation&>(op).status_ = operation::status::cancelled;
-  }
-};
-
 namespace detail {
 
 // A scope that is made when the await begins, so that what holds it can be moved until then.

@@ -24,8 +24,11 @@ cancel_scope::deadline_timer::deadline_timer(cancel_scope& s) noexcept
 cancel_scope::request_call::request_call(cancel_scope& s) noexcept
     : remote_call([](remote_call& c) noexcept {
         auto& asked = static_cast<request_call&>(c).scope;
-        asked.request_.store(request::idle, std::memory_order_relaxed);
-        asked.cancel(asked.requested_reason_, asked.requested_by_);
+        char const* const reason = asked.requested_reason_;
+        std::source_location const by = asked.requested_by_;
+        // release: from here the next requester may write both
+        asked.request_.store(request::idle, std::memory_order_release);
+        asked.cancel(reason, by);
       }),
       scope(s) {}
 
@@ -46,6 +49,8 @@ void cancel_scope::request_cancel(char const* reason, std::source_location by) n
 }
 
 void cancel_scope::cancel(char const* reason, std::source_location by) noexcept {
+  PLAIT_ASSERT(scheduler_ == nullptr || scheduler_ == scheduler::current_or_null(),
+               "a cancel scope was cancelled on another thread; use request_cancel there");
   if (cancelled_) return;
   cancelled_ = true;
   reason_ = reason;
@@ -104,12 +109,17 @@ void cancel_scope::enter(detail::task_state& task) noexcept {
   set_deadline(timer_.deadline);
 }
 
-void cancel_scope::leave() noexcept {
-  PLAIT_CHECK(task_->scope == this, "cancel scopes were left in an order other than that of entering");
-  if (timer_.armed()) scheduler_->timers().cancel(timer_);
+// What another thread has asked for must have arrived before this goes.
+void cancel_scope::take_requests() noexcept {
   while (request_.load(std::memory_order_acquire) != request::idle) {
     if (!scheduler_->drain_inbox()) std::this_thread::yield();  // the sender is between its two steps
   }
+}
+
+void cancel_scope::leave() noexcept {
+  PLAIT_CHECK(task_->scope == this, "cancel scopes were left in an order other than that of entering");
+  if (timer_.armed()) scheduler_->timers().cancel(timer_);
+  take_requests();
   task_->scope = parent_;
   task_ = nullptr;
   if (visible_) --scheduler_->cancelled_scopes;
