@@ -49,6 +49,7 @@ class codec_error : public std::runtime_error {
 // More bytes than the receiver would take. Thrown before they are copied.
 class message_too_large : public codec_error {
  public:
+  using codec_error::codec_error;
   message_too_large(std::size_t needs, std::size_t limit);
 };
 

@@ -41,6 +41,7 @@ class system_calls {
   virtual int socketpair(int type, std::span<int, 2> ends) noexcept;
   virtual int pipe(std::span<int, 2> ends) noexcept;
   virtual int close(int fd) noexcept;
+  virtual int shutdown(int fd, int how) noexcept;
   virtual ssize_t recv(int fd, void* to, std::size_t bytes, int flags) noexcept;
   virtual ssize_t sendmsg(int fd, msghdr const& message, int flags) noexcept;
   virtual ssize_t recvmsg(int fd, msghdr& message, int flags) noexcept;

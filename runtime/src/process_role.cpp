@@ -1,5 +1,7 @@
 #include "process_role.hpp"
 
+#include "zygote.hpp"
+
 #include <plait/run.hpp>
 
 #include <cstdio>
@@ -38,6 +40,7 @@ void enter_process_role(int, char**) {
   }
   // What a job starts later is no helper of ours.
   ::unsetenv(role_variable);
+  run_zygote(role_descriptor);
 }
 
 }  // namespace plait::detail

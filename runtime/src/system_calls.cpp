@@ -87,6 +87,8 @@ int system_calls::pipe(std::span<int, 2> ends) noexcept {
 // Never again after EINTR: Linux has freed the descriptor by then.
 int system_calls::close(int fd) noexcept { return or_errno(::close(fd)); }
 
+int system_calls::shutdown(int fd, int how) noexcept { return or_errno(::shutdown(fd, how)); }
+
 ssize_t system_calls::recv(int fd, void* to, std::size_t bytes, int flags) noexcept {
   ssize_t answer;
   do {
