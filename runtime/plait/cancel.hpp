@@ -92,6 +92,7 @@ class cancel_scope {
  private:
   friend class task_group;
 
+  void take_requests() noexcept;
   void spread() noexcept;
   void reach_task(detail::task_state& task, cancel_scope*& groups) noexcept;
   void show() noexcept;
@@ -107,6 +108,7 @@ class cancel_scope {
   char const* reason_ = "";
   std::source_location by_;
   cancel_scope* next_group_ = nullptr;  // while spread() walks
+  mutable cancel_scope const* cause_ = nullptr;  // where cause() ended, to go on from there
 
   struct deadline_timer : detail::timer {
     explicit deadline_timer(cancel_scope& s) noexcept;

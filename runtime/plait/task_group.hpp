@@ -299,8 +299,9 @@ template <class Fn, class... Args>
 auto task_group::spawn(Fn&& fn, Args&&... args) {
   using value = typename std::invoke_result_t<std::decay_t<Fn>&, std::decay_t<Args>...>::value_type;
   using made = detail::spawned<value, std::decay_t<Fn>, std::decay_t<Args>...>;
-  return join_handle<value>(
-      *new made(*this, std::forward<Fn>(fn), std::forward<Args>(args)...));
+  auto& child = *new made(*this, std::forward<Fn>(fn), std::forward<Args>(args)...);
+  add(child);  // not before the arguments are there: copying them may throw
+  return join_handle<value>(child);
 }
 
 // Runs fn(group, args...) and then waits for every child; gives the body's value.

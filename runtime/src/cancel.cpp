@@ -155,9 +155,14 @@ time_point cancel_scope::deadline() const noexcept {
 // The outermost cancelled scope that can be seen from here: the one that will absorb.
 cancel_scope const& cancel_scope::cause() const noexcept {
   cancel_scope const* found = this;
-  for (cancel_scope const* s = this; s != nullptr; s = s->parent_) {
+  for (cancel_scope const* s = this; s != nullptr && s->visible_; s = s->parent_) {
+    if (s->cause_ != nullptr) s = s->cause_;
     if (s->cancelled_) found = s;
     if (s->kind_ == kind::shield) break;
+  }
+  // Remembered all along, or a cancellation that passes through n groups would look n * n / 2 times.
+  for (cancel_scope const* s = this; s != found && s->cause_ != found; s = s->parent_) {
+    s->cause_ = found;
   }
   return *found;
 }

@@ -16,6 +16,7 @@ task_group::task_group(cancel_scope& outside, on_failure then) noexcept
 
 task_group::~task_group() {
   PLAIT_CHECK(alive_ == 0, "a task group was destroyed before its children had ended");
+  if (scheduler_ != nullptr) take_requests();
 }
 
 void task_group::add(detail::child& c) noexcept {
@@ -23,6 +24,7 @@ void task_group::add(detail::child& c) noexcept {
   *last_ = &c;
   last_ = &c.next;
   ++alive_;
+  scheduler::current().make_ready(c);
 }
 
 void task_group::remove(detail::child& c) noexcept {
@@ -79,10 +81,7 @@ void child_join::cancel() noexcept {
 
 namespace detail {
 
-child::child(resume_fn on_start, task_group& in) noexcept : task_state(on_start, &in.scope()) {
-  in.add(*this);
-  scheduler::current().make_ready(*this);
-}
+child::child(resume_fn on_start, task_group& in) noexcept : task_state(on_start, &in.scope()) {}
 
 bool is_cancelled(std::exception_ptr const& error) noexcept {
 #ifdef __GLIBCXX__
