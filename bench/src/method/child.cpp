@@ -86,7 +86,8 @@ std::string child_end::reason() const {
 }
 
 running_child::running_child(std::vector<std::string> const& arguments,
-                             std::vector<std::string> const& environment, group membership, int cpu)
+                             std::vector<std::string> const& environment, group membership, int cpu,
+                             char const* program)
     : membership_(membership) {
   std::vector<std::string> argv_strings{"plait"};
   argv_strings.insert(argv_strings.end(), arguments.begin(), arguments.end());
@@ -122,7 +123,7 @@ running_child::running_child(std::vector<std::string> const& arguments,
   cpu_set_t own;
   ::sched_getaffinity(0, sizeof own, &own);
   pin_to(cpu);
-  int const failed = ::posix_spawn(&pid_, "/proc/self/exe", &actions, &attributes,
+  int const failed = ::posix_spawn(&pid_, program, &actions, &attributes,
                                    pointers(argv_strings).data(), pointers(env_strings).data());
   if (cpu >= 0) ::sched_setaffinity(0, sizeof own, &own);
   ::posix_spawnattr_destroy(&attributes);
@@ -217,8 +218,9 @@ child_end running_child::finish(double timeout_s) {
 }
 
 child_end run_child(std::vector<std::string> const& arguments,
-                    std::vector<std::string> const& environment, double timeout_s) {
-  return running_child(arguments, environment, running_child::group::leader, -1).finish(timeout_s);
+                    std::vector<std::string> const& environment, double timeout_s,
+                    char const* program) {
+  return running_child(arguments, environment, running_child::group::leader, -1, program).finish(timeout_s);
 }
 
 void watch_interrupts() {

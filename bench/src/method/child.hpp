@@ -25,15 +25,19 @@ struct child_end {
   std::string reason() const;
 };
 
+// Where a child finds the lab's own commands.
+inline constexpr char const* this_program = "/proc/self/exe";
+
 // The descriptor on which a child that run_child started hands back its result.
 inline constexpr int result_fd = 3;
 
-// Runs `arguments` (of this same program, by /proc/self/exe) in a process group of its own, with
+// Runs `program` with `arguments` in a process group of its own, with
 // the write end of a pipe as descriptor 3, and waits for its end. After `timeout_s`, or when
 // interrupted() turns true, the whole group is killed. Throws std::system_error where no process
 // can be made.
 child_end run_child(std::vector<std::string> const& arguments,
-                    std::vector<std::string> const& environment, double timeout_s);
+                    std::vector<std::string> const& environment, double timeout_s,
+                    char const* program = this_program);
 
 // A process of the lab that outlives the call: a server under test, or its client.
 class running_child {
@@ -44,7 +48,8 @@ class running_child {
 
   // As run_child. `cpu` pins it (-1: not).
   running_child(std::vector<std::string> const& arguments,
-                std::vector<std::string> const& environment, group membership, int cpu);
+                std::vector<std::string> const& environment, group membership, int cpu,
+                char const* program = this_program);
   ~running_child();  // kills and reaps what is still alive
   running_child(running_child const&) = delete;
   running_child& operator=(running_child const&) = delete;
