@@ -134,7 +134,8 @@ workload mix_heartbeat() {
                  {"coro", coro_heartbeat},
                  {"thread", thread_run},
                  {"pool", pool_heartbeat},
-                 {"process", process_run}},
+                 {"process", process_run},
+                 {"ppool", ppool_heartbeat}},
   };
 }
 

@@ -100,7 +100,8 @@ workload cpu_primes() {
                  {"coro", coro_primes},
                  {"thread", thread_run, threads},
                  {"pool", pool_primes},
-                 {"process", process_run, processes}},
+                 {"process", process_run, processes},
+                 {"ppool", ppool_primes}},
   };
 }
 

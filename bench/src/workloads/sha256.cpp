@@ -107,7 +107,8 @@ workload cpu_sha256() {
                  {"coro", coro_sha256},
                  {"thread", thread_run, threads},
                  {"pool", pool_sha256},
-                 {"process", process_run, processes}},
+                 {"process", process_run, processes},
+                 {"ppool", ppool_sha256}},
   };
 }
 

@@ -57,6 +57,7 @@ workload cost_spawn() {
                  {"thread", thread_run},
                  {"pool", pool_spawn},
                  {"process", process_run},
+                 {"ppool", ppool_spawn},
                  {"asio", asio_spawn}},
   };
 }
