@@ -1,4 +1,5 @@
-// when_all and when_any: several tasks or operations at once, in a group of their own.
+// when_all and when_any: several tasks, operations or join handles at once, in a group of their
+// own.
 //
 // when_all gives every value; the first failure cancels the others and is rethrown when they have
 // ended. when_any ends with the first that completes, cancels the others and waits for them; it
@@ -76,12 +77,23 @@ task<value_or_unit_t<typename unless_cancelled<Op>::value_type>> run_operation(O
   throw_cancelled(self);
 }
 
+// Tasks and operations as they are; a handle as the operation that it stands for.
+template <class A>
+auto as_task_or_operation(A&& awaitable) {
+  if constexpr (operation_handle<std::decay_t<A>>) {
+    return awaitable.as_operation();
+  } else {
+    return std::decay_t<A>(std::forward<A>(awaitable));
+  }
+}
+
 template <class A>
 auto as_task(A&& awaitable) {
   if constexpr (is_task<std::decay_t<A>>::value) {
     return std::decay_t<A>(std::forward<A>(awaitable));
   } else {
-    return run_operation<std::decay_t<A>>(std::forward<A>(awaitable));
+    using op = decltype(as_task_or_operation(std::forward<A>(awaitable)));
+    return run_operation<op>(as_task_or_operation(std::forward<A>(awaitable)));
   }
 }
 
@@ -100,50 +112,96 @@ task<std::tuple<value_or_unit_t<Ts>...>> all_of(task<Ts>... tasks) {
   task_state& self = co_await this_task_state();
   task_group group;
   scope_entry entry(group.scope(), self);
-  // In braces: evaluated, and so started, from left to right.
-  std::tuple<join_handle<Ts>...> handles{group.spawn(hand_over<Ts>(), std::move(tasks))...};
+  std::optional<std::tuple<join_handle<Ts>...>> handles;
+  try {
+    // In braces: evaluated, and so started, from left to right.
+    handles = std::tuple<join_handle<Ts>...>{group.spawn(hand_over<Ts>(), std::move(tasks))...};
+  } catch (...) {  // no memory: those that were started end first
+    group.note(std::current_exception());
+  }
   co_await group.join();
   bool const absorbs = group.scope().absorbs();
   entry.leave();
   group.settle(self, absorbs);
-  co_return std::apply(
-      [](auto&... h) { return std::tuple<value_or_unit_t<Ts>...>(taken(h)...); }, handles);
+  co_return std::apply([](auto&... h) { return std::tuple<value_or_unit_t<Ts>...>(taken(h)...); },
+                       *handles);
 }
 
 inline constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
+struct finish_line {
+  explicit finish_line(task_group& g) noexcept : group(g) {}
+  void reached_by(std::size_t index) noexcept {
+    if (winner != nobody) return;
+    winner = index;
+    group.cancel("another task finished first");
+  }
+  task_group& group;
+  std::size_t winner = nobody;
+};
+
+// What a contender leaves in its slot.
+template <class A>
+struct contender {
+  using value_type = value_or_unit_t<typename unless_cancelled<A>::value_type>;
+};
 template <class T>
-task<> race(task_group& group, std::size_t& winner, std::size_t index,
-            std::optional<value_or_unit_t<T>>& slot, task<T> body) {
-  [[maybe_unused]] int const outermost_local = 0;
+struct contender<task<T>> {
+  using value_type = T;
+};
+template <class A>
+using slot_t = std::optional<value_or_unit_t<typename contender<A>::value_type>>;
+
+template <class T>
+task<> race_task(finish_line& line, std::size_t index, slot_t<task<T>>& slot, task<T> body) {
   if constexpr (std::is_void_v<T>) {
     co_await std::move(body);
     slot.emplace();
   } else {
     slot.emplace(co_await std::move(body));
   }
-  if (winner == nobody) {
-    winner = index;
-    group.cancel("another task finished first");
+  line.reached_by(index);
+}
+
+// A loser ends without a throw.
+template <awaitable_operation Op>
+task<> race_operation(finish_line& line, std::size_t index, slot_t<Op>& slot, Op op) {
+  slot = co_await unless_cancelled<Op>(std::move(op));
+  if (slot) {
+    line.reached_by(index);
+  } else {
+    line.group.note_cancelled();
   }
 }
 
-template <class... Ts>
-task<first_of<Ts...>> any_of(task<Ts>... tasks) {
+template <class T>
+void start_race(finish_line& line, std::size_t index, slot_t<task<T>>& slot, task<T>& body) {
+  line.group.spawn(race_task<T>, std::ref(line), index, std::ref(slot), std::move(body));
+}
+template <awaitable_operation Op>
+void start_race(finish_line& line, std::size_t index, slot_t<Op>& slot, Op& op) {
+  line.group.spawn(race_operation<Op>, std::ref(line), index, std::ref(slot), std::move(op));
+}
+
+template <class... As>
+task<first_of<typename contender<As>::value_type...>> any_of(As... awaitables) {
   task_state& self = co_await this_task_state();
-  first_of<Ts...> outcome;
-  outcome.index = nobody;
+  first_of<typename contender<As>::value_type...> outcome;
   task_group group;
+  finish_line line(group);
   scope_entry entry(group.scope(), self);
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (static_cast<void>(group.spawn(race<Ts>, std::ref(group), std::ref(outcome.index), I,
-                                   std::ref(std::get<I>(outcome.values)), std::move(tasks))),
-     ...);
-  }(std::index_sequence_for<Ts...>());
+  try {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (start_race(line, I, std::get<I>(outcome.values), awaitables), ...);
+    }(std::index_sequence_for<As...>());
+  } catch (...) {  // no memory: those that were started end first
+    group.note(std::current_exception());
+  }
   co_await group.join();
   bool const absorbs = group.scope().absorbs();
   entry.leave();
-  group.settle(self, absorbs && outcome.index != nobody);
+  group.settle(self, absorbs && line.winner != nobody);
+  outcome.index = line.winner;
   co_return outcome;
 }
 
@@ -157,7 +215,7 @@ auto when_all(As&&... awaitables) {
 template <class... As>
   requires(sizeof...(As) > 0)
 auto when_any(As&&... awaitables) {
-  return detail::any_of(detail::as_task(std::forward<As>(awaitables))...);
+  return detail::any_of(detail::as_task_or_operation(std::forward<As>(awaitables))...);
 }
 
 }  // namespace plait
