@@ -5,6 +5,7 @@
 #include <plait/detail/timer_wheel.hpp>
 #include <plait/operation.hpp>
 #include <plait/scheduler.hpp>
+#include <plait/task.hpp>
 
 namespace plait {
 
@@ -49,8 +50,14 @@ inline sleep_operation sleep_for(duration d) noexcept {
 
 inline sleep_operation sleep_forever() noexcept { return sleep_operation(no_deadline); }
 
+namespace detail {
+class yield_awaiter;
+}
+
 class yield_operation : public operation {
  public:
+  using awaiter_for_plait = detail::yield_awaiter;
+
   yield_operation() noexcept = default;
   bool start(detail::task_state& task) noexcept {
     complete_inline(status::done);
@@ -63,8 +70,36 @@ class yield_operation : public operation {
   void cancel() noexcept override {}
 };
 
+namespace detail {
+
+// What op_awaiter does with a yield_operation, without the operation.
+class yield_awaiter {
+ public:
+  yield_awaiter(frame_link& frame, yield_operation&&) noexcept : frame_(frame) {}
+
+  bool await_ready() const noexcept { return false; }
+  bool await_suspend(std::coroutine_handle<>) noexcept {
+    task_state& task = *frame_.owner;
+    scheduler& s = scheduler::current();
+    cancelled_ = cancel_pending(s, task);
+    if (cancelled_) [[unlikely]] return false;
+    task.leaf = &frame_;
+    s.make_ready(task);
+    return true;
+  }
+  void await_resume() const {
+    if (cancelled_) [[unlikely]] throw_cancelled(*frame_.owner);
+  }
+
+ private:
+  frame_link& frame_;
+  bool cancelled_ = false;
+};
+
+}  // namespace detail
+
 // Goes to the end of the ready queue.
-[[nodiscard("co_await this: ... it is the await that gives way")]] inline yield_operation yield() noexcept {
+[[nodiscard("co_await this: it is the await that gives way")]] inline yield_operation yield() noexcept {
   return yield_operation();
 }
 

@@ -64,26 +64,22 @@ struct final_awaiter {
 
 template <class T>
 struct task_awaiter {
-  explicit task_awaiter(std::coroutine_handle<task_promise<T>> child, std::source_location at) noexcept
-      : child_(child), at_(at) {}
+  explicit task_awaiter(frame_link& parent, std::coroutine_handle<task_promise<T>> awaited) noexcept
+      : child(awaited) {
+    PLAIT_ASSERT(child, "a task was awaited that had been moved away");
+    frame_link& link = child.promise();
+    PLAIT_ASSERT(link.parent == nullptr, "a task was awaited twice");
+    link.parent = &parent;
+    link.owner = parent.owner;
+  }
 
   bool await_ready() const noexcept { return false; }
-  template <class Promise>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const noexcept {
-    PLAIT_ASSERT(child_, "a task was awaited that had been moved away");
-    frame_link& parent = h.promise();
-    frame_link& child = child_.promise();
-    PLAIT_ASSERT(child.parent == nullptr, "a task was awaited twice");
-    parent.await_at = at_;
-    child.parent = &parent;
-    child.owner = parent.owner;
-    return transfer_to(child);
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<>) const noexcept {
+    return transfer_to(child.promise());
   }
-  T await_resume() const { return child_.promise().result.take(); }
+  T await_resume() const { return child.promise().result.take(); }
 
- private:
-  std::coroutine_handle<task_promise<T>> child_;
-  std::source_location at_;
+  std::coroutine_handle<task_promise<T>> child;
 };
 
 }  // namespace detail
@@ -95,18 +91,18 @@ struct task_awaiter {
 template <class Op>
 class op_awaiter {
  public:
-  op_awaiter(Op&& op, std::source_location at) : op_(std::move(op)), at_(at) {}
+  op_awaiter(detail::frame_link& frame, Op&& op) : op_(std::move(op)), frame_(frame) {}
+  // Makes the operation in place.
+  template <class Handle>
+  op_awaiter(detail::frame_link& frame, Handle const& handle)
+      : op_(handle.as_operation()), frame_(frame) {}
 
   bool await_ready() const noexcept { return false; }
 
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> h) {
-    detail::frame_link& frame = h.promise();
-    detail::task_state& task = *frame.owner;
+  bool await_suspend(std::coroutine_handle<>) {
+    detail::task_state& task = *frame_.owner;
     scheduler& s = scheduler::current();
-    frame.await_at = at_;
-    task.leaf = &frame;
-    task_ = &task;
+    task.leaf = &frame_;
     if constexpr (!requires { Op::ignores_cancel; }) {
       if (detail::cancel_pending(s, task)) [[unlikely]] {
         op_.status_ = operation::status::cancelled;
@@ -124,14 +120,15 @@ class op_awaiter {
     if constexpr (requires { op_.finish(); }) {
       if (started_) op_.finish();
     }
-    if (op_.status_ == operation::status::cancelled) [[unlikely]] detail::throw_cancelled(*task_);
+    if (op_.status_ == operation::status::cancelled) [[unlikely]] {
+      detail::throw_cancelled(*frame_.owner);
+    }
     return op_.result();
   }
 
  private:
   Op op_;
-  detail::task_state* task_ = nullptr;
-  std::source_location at_;
+  detail::frame_link& frame_;
   bool started_ = false;
 };
 
@@ -153,37 +150,43 @@ concept operation_handle = requires(A const& a) {
   { a.as_operation() } -> awaitable_operation;
 };
 
-// Wraps something whose awaiter is not an operation: see with_timeout over a task.
+// Something with an awaiter of its own, made from it and the awaiting frame: a task under a
+// timeout; yield, for its speed.
 template <class A>
 concept custom_awaitable = requires { typename A::awaiter_for_plait; };
 
+// Notes where the frame awaits, and makes the awaiter, in place: GCC 12 copies or moves one that
+// is returned by reference.
 template <class Promise>
 struct promise_awaits : frame_link {
   template <class T>
   task_awaiter<T> await_transform(task<T>&& child,
                                   std::source_location at = std::source_location::current()) noexcept {
-    return task_awaiter<T>(child.handle_, at);
+    this->await_at = at;
+    return task_awaiter<T>(*this, child.handle_);
   }
 
-  // Taken by value: GCC 12 copies or moves an awaiter that is returned by reference.
   template <awaitable_operation Op>
-    requires(!std::is_lvalue_reference_v<Op>)
+    requires(!std::is_lvalue_reference_v<Op> && !custom_awaitable<Op>)
   op_awaiter<Op> await_transform(Op&& op,
                                  std::source_location at = std::source_location::current()) {
-    return op_awaiter<Op>(std::move(op), at);
+    this->await_at = at;
+    return op_awaiter<Op>(*this, std::move(op));
   }
 
   template <operation_handle H>
   auto await_transform(H const& handle,
                        std::source_location at = std::source_location::current()) {
-    return op_awaiter<decltype(handle.as_operation())>(handle.as_operation(), at);
+    this->await_at = at;
+    return op_awaiter<decltype(handle.as_operation())>(*this, handle);
   }
 
   template <custom_awaitable A>
     requires(!std::is_lvalue_reference_v<A>)
   typename A::awaiter_for_plait await_transform(
       A&& awaitable, std::source_location at = std::source_location::current()) {
-    return typename A::awaiter_for_plait(std::move(awaitable), at);
+    this->await_at = at;
+    return typename A::awaiter_for_plait(*this, std::move(awaitable));
   }
 
   this_task_awaiter await_transform(this_task_state) noexcept {

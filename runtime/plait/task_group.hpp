@@ -41,21 +41,22 @@ namespace detail {
 [[noreturn]] void rethrow_join_failure(std::exception_ptr error);
 bool is_cancelled(std::exception_ptr const& error) noexcept;
 
+cancel_scope* scope_of(task_group& group) noexcept;
+
 // A task in a group. Freed when it has returned and no handle refers to it.
 struct child : task_state {
-  child(resume_fn on_start, task_group& in) noexcept;
+  using task_state::task_state;
 
   // The links end with the child; the group stays reachable for the handle.
   child* next = nullptr;
   child** previous = nullptr;
   operation* joiner = nullptr;
-  void (*destroy_child)(child*) noexcept = nullptr;
   bool returned = false;
   bool has_handle = false;
 
   void release_handle() noexcept {
     has_handle = false;
-    if (returned) destroy_child(this);
+    if (returned) destroy(this);
   }
 };
 
@@ -63,6 +64,7 @@ template <class T>
 struct child_result : child {
   using child::child;
 
+  bool failed() const noexcept { return body ? body.promise().result.failed() : true; }
   std::exception_ptr error() const noexcept {
     return body ? body.promise().result.error() : not_started;
   }
@@ -77,9 +79,9 @@ template <class T, class Fn, class... Args>
 struct spawned final : child_result<T> {
   template <class F, class... A>
   explicit spawned(task_group& in, F&& f, A&&... a)
-      : child_result<T>(&start, in), fn(std::forward<F>(f)), args(std::forward<A>(a)...) {
-    this->destroy_child = [](child* c) noexcept { delete static_cast<spawned*>(c); };
-  }
+      : child_result<T>(&start, &free, scope_of(in)),
+        fn(std::forward<F>(f)),
+        args(std::forward<A>(a)...) {}
   ~spawned() {
     if (this->body) this->body.destroy();
   }
@@ -91,6 +93,7 @@ struct spawned final : child_result<T> {
   // final transfer, because it has returned.
   static void start(root_frame* root) noexcept;
   static void finish(root_frame* root) noexcept;
+  static void free(root_frame* root) noexcept { delete static_cast<spawned*>(root); }
 
   [[no_unique_address]] Fn fn;
   [[no_unique_address]] std::tuple<Args...> args;
@@ -136,8 +139,18 @@ class task_group : private cancel_scope {
   std::span<std::exception_ptr const> failures() const noexcept { return failures_; }
 
   // For with_task_group and the children themselves.
-  void add(detail::child& c) noexcept;
-  void remove(detail::child& c) noexcept;
+  void add(detail::child& c) noexcept {
+    c.previous = last_;
+    *last_ = &c;
+    last_ = &c.next;
+    ++alive_;
+    scheduler::current().make_ready(c);
+  }
+  void remove(detail::child& c) noexcept {
+    *c.previous = c.next;
+    (c.next != nullptr ? c.next->previous : last_) = c.previous;
+    if (--alive_ == 0 && joiner_ != nullptr) wake_joiner();
+  }
   void note(std::exception_ptr error) noexcept;
   void note_cancelled() noexcept { saw_cancelled_ = true; }
   static task_group& of(cancel_scope& scope) noexcept { return static_cast<task_group&>(scope); }
@@ -148,6 +161,8 @@ class task_group : private cancel_scope {
  private:
   friend class cancel_scope;
   friend class group_join;
+
+  void wake_joiner() noexcept;
 
   detail::child* first_ = nullptr;
   detail::child** last_ = &first_;
@@ -172,13 +187,26 @@ class group_join : public operation {
   task_group* group_;
 };
 
+inline void task_group::wake_joiner() noexcept {
+  static_cast<group_join&>(*std::exchange(joiner_, nullptr)).wake();
+}
+
 inline auto task_group::join() noexcept { return group_join(*this); }
 
 // The wait for a child's end. Cancelling it leaves the child running.
 class child_join : public operation {
  public:
   explicit child_join(detail::child& c) noexcept : child_(&c) {}
-  bool start(detail::task_state& task);
+  bool start(detail::task_state& task) {
+    if (child_->returned) {
+      complete_inline(status::done);
+      return false;
+    }
+    PLAIT_CHECK(child_->joiner == nullptr, "two tasks join the same child; a handle has one joiner");
+    child_->joiner = this;
+    begin(task);
+    return true;
+  }
   void wake() noexcept { complete(status::done); }
 
  protected:
@@ -194,7 +222,7 @@ class child_value : public child_join {
   using child_join::child_join;
   T result() {
     auto& c = static_cast<detail::child_result<T>&>(*child_);
-    if (auto error = c.error()) detail::rethrow_join_failure(std::move(error));
+    if (c.failed()) [[unlikely]] detail::rethrow_join_failure(c.error());
     return c.take();
   }
 };
@@ -229,7 +257,21 @@ class join_handle {
 
 namespace detail {
 
-void child_returned(child& c, std::exception_ptr error) noexcept;
+inline cancel_scope* scope_of(task_group& group) noexcept { return &group.scope(); }
+void note_failure(task_group& group, std::exception_ptr error) noexcept;
+
+// The child may be gone afterwards.
+template <class T>
+void child_returned(child_result<T>& c) noexcept {
+  task_group& group = task_group::of(*c.scope);
+  c.returned = true;
+  // First, so that who joins the child in its own group gets the failure and not the cancellation
+  // that follows from it.
+  if (c.joiner != nullptr) static_cast<child_join&>(*std::exchange(c.joiner, nullptr)).wake();
+  if (c.failed()) [[unlikely]] note_failure(group, c.error());
+  group.remove(c);
+  if (!c.has_handle) c.destroy(&c);
+}
 
 template <class T, class Fn, class... Args>
 void spawned<T, Fn, Args...>::start(root_frame* root) noexcept {
@@ -241,7 +283,7 @@ void spawned<T, Fn, Args...>::start(root_frame* root) noexcept {
                     .release();
   } catch (...) {  // no memory for the frame, or a callable that throws before it is a coroutine
     self.not_started = std::current_exception();
-    return child_returned(self, self.not_started);
+    return child_returned(self);
   }
   frame_link& first = self.body.promise();
   first.parent = &self.link;
@@ -251,8 +293,7 @@ void spawned<T, Fn, Args...>::start(root_frame* root) noexcept {
 
 template <class T, class Fn, class... Args>
 void spawned<T, Fn, Args...>::finish(root_frame* root) noexcept {
-  auto& self = *static_cast<spawned*>(root);
-  child_returned(self, self.body.promise().result.error());
+  child_returned(*static_cast<spawned*>(root));
 }
 
 // Spawns a task that exists already: its own frame becomes the child's.

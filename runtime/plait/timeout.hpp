@@ -118,16 +118,14 @@ namespace detail {
 template <class T>
 class timed_task_awaiter {
  public:
-  timed_task_awaiter(timed_task<T>&& t, std::source_location at) noexcept
-      : limit_(t.limit), body_(std::move(t.body)), at_(at) {}
+  timed_task_awaiter(frame_link& frame, timed_task<T>&& t) noexcept
+      : frame_(frame), limit_(t.limit), body_(std::move(t.body)) {}
 
   bool await_ready() const noexcept { return false; }
-  template <class Promise>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) {
-    frame_link& parent = h.promise();
-    scope_.enter(limit_, *parent.owner);
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> h) {
+    scope_.enter(limit_, *frame_.owner);
     body_handle_ = body_.release();
-    return task_awaiter<T>(body_handle_, at_).await_suspend(h);
+    return task_awaiter<T>(frame_, body_handle_).await_suspend(h);
   }
   T await_resume() {
     bool const own = scope_.leave();
@@ -143,10 +141,10 @@ class timed_task_awaiter {
  private:
   task<T> adopt() noexcept { return body_handle_.promise().get_return_object(); }
 
+  frame_link& frame_;
   duration limit_;
   task<T> body_;
   typename task<T>::handle_type body_handle_;
-  std::source_location at_;
   late_scope scope_;
 };
 

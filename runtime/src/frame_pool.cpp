@@ -31,6 +31,11 @@ std::size_t frame_pool::kept(std::size_t bytes) const noexcept {
   return n;
 }
 
+void frame_pool::put_slow(void* block, std::size_t size_class) noexcept {
+  if (size_class < classes && first_use(size_class)) return keep(lists_[size_class], block);
+  std::free(block);
+}
+
 // Leaves every list without room: what is freed even later goes straight to malloc.
 void frame_pool::drain() noexcept {
   for (std::size_t i = 0; i < classes; ++i) {

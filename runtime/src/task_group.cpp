@@ -19,24 +19,6 @@ task_group::~task_group() {
   if (scheduler_ != nullptr) take_requests();
 }
 
-void task_group::add(detail::child& c) noexcept {
-  c.previous = last_;
-  *last_ = &c;
-  last_ = &c.next;
-  ++alive_;
-  scheduler::current().make_ready(c);
-}
-
-void task_group::remove(detail::child& c) noexcept {
-  *c.previous = c.next;
-  (c.next != nullptr ? c.next->previous : last_) = c.previous;
-  if (--alive_ == 0 && joiner_ != nullptr) {
-    auto& waiting = static_cast<group_join&>(*joiner_);
-    joiner_ = nullptr;
-    waiting.wake();
-  }
-}
-
 void task_group::note(std::exception_ptr error) noexcept {
   if (on_failure_ == on_failure::report) return scheduler_->on_unhandled(std::move(error));
   if (std::find(failures_.begin(), failures_.end(), error) == failures_.end()) {
@@ -62,17 +44,6 @@ bool group_join::start(detail::task_state& task) {
   return true;
 }
 
-bool child_join::start(detail::task_state& task) {
-  if (child_->returned) {
-    complete_inline(status::done);
-    return false;
-  }
-  PLAIT_CHECK(child_->joiner == nullptr, "two tasks join the same child; a handle has one joiner");
-  child_->joiner = this;
-  begin(task);
-  return true;
-}
-
 void child_join::cancel() noexcept {
   if (child_->joiner != this) return;  // woken already
   child_->joiner = nullptr;
@@ -80,8 +51,6 @@ void child_join::cancel() noexcept {
 }
 
 namespace detail {
-
-child::child(resume_fn on_start, task_group& in) noexcept : task_state(on_start, &in.scope()) {}
 
 bool is_cancelled(std::exception_ptr const& error) noexcept {
 #ifdef __GLIBCXX__
@@ -106,23 +75,12 @@ void rethrow_join_failure(std::exception_ptr error) {
   }
 }
 
-void child_returned(child& c, std::exception_ptr error) noexcept {
-  task_group& group = task_group::of(*c.scope);
-  if (error != nullptr) {
-    if (is_cancelled(error)) {
-      group.note_cancelled();
-    } else {
-      group.note(std::move(error));
-    }
+void note_failure(task_group& group, std::exception_ptr error) noexcept {
+  if (is_cancelled(error)) {
+    group.note_cancelled();
+  } else {
+    group.note(std::move(error));
   }
-  c.returned = true;
-  group.remove(c);
-  if (c.joiner != nullptr) {
-    auto& waiting = static_cast<child_join&>(*c.joiner);
-    c.joiner = nullptr;
-    waiting.wake();
-  }
-  if (!c.has_handle) c.destroy_child(&c);
 }
 
 }  // namespace detail

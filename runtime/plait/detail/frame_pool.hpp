@@ -35,21 +35,13 @@ class frame_pool {
 
   void put(void* block, std::size_t bytes) noexcept {
     std::size_t const size_class = (bytes + grain - 1) / grain;
-    if (size_class < classes) [[likely]] {
-      list& free = lists_[size_class];
-      if (free.room != 0) [[likely]] {
-        --free.room;
-        auto* const c = static_cast<cell*>(block);
-        c->next = free.first;
-        free.first = c;
-        return;
-      }
-      if (first_use(size_class)) return put(block, bytes);
+    if (size_class >= classes || lists_[size_class].room == 0) [[unlikely]] {
+      return put_slow(block, size_class);
     }
-    std::free(block);
+    keep(lists_[size_class], block);
   }
 
-  // How many blocks of this size lie ready.
+  // Blocks of this size that are kept; for tests.
   std::size_t kept(std::size_t bytes) const noexcept;
 
  private:
@@ -63,7 +55,15 @@ class frame_pool {
 
   friend struct frame_pool_cleaner;
 
-  static void* fresh(std::size_t bytes);
+  static void keep(list& free, void* block) noexcept {
+    --free.room;
+    auto* const c = static_cast<cell*>(block);
+    c->next = free.first;
+    free.first = c;
+  }
+  [[gnu::cold, gnu::noinline]] static void* fresh(std::size_t bytes);
+  // Gives back to malloc what the list has no room for; the first block of a size makes the room.
+  [[gnu::cold, gnu::noinline]] void put_slow(void* block, std::size_t size_class) noexcept;
   void drain() noexcept;
   bool first_use(std::size_t size_class) noexcept;
 

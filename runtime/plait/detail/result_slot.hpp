@@ -44,6 +44,7 @@ class result_slot {
     holds_ = holds::error;
   }
 
+  bool failed() const noexcept { return holds_ == holds::error; }
   std::exception_ptr error() const noexcept {
     return holds_ == holds::error ? error_ : std::exception_ptr();
   }
@@ -72,6 +73,7 @@ template <>
 class result_slot<void> {
  public:
   void fail(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  bool failed() const noexcept { return error_ != nullptr; }
   std::exception_ptr error() const noexcept { return error_; }
   void take() {
     if (error_ != nullptr) [[unlikely]] std::rethrow_exception(error_);

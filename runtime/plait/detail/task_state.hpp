@@ -43,15 +43,16 @@ struct frame_link {
 // and clang share, and that libstdc++ builds its noop_coroutine with.
 struct alignas(2 * sizeof(void*)) root_frame {
   using resume_fn = void (*)(root_frame*) noexcept;
-  explicit root_frame(resume_fn on_return) noexcept : resume(on_return), destroy(on_return) {}
+  root_frame(resume_fn on_resume, resume_fn on_destroy) noexcept
+      : resume(on_resume), destroy(on_destroy) {}
 
   resume_fn resume;
-  resume_fn destroy;  // the ABI's second word; nobody destroys a root
+  resume_fn destroy;  // frees the task, and is called when it has returned
 };
 
 struct task_state : root_frame {
-  explicit task_state(resume_fn on_return, cancel_scope* in) noexcept
-      : root_frame(on_return), scope(in) {
+  task_state(resume_fn on_resume, resume_fn on_destroy, cancel_scope* in) noexcept
+      : root_frame(on_resume, on_destroy), scope(in) {
     link.owner = this;
   }
   task_state(task_state const&) = delete;
