@@ -22,8 +22,8 @@ awaitable<void> echo(tcp::socket socket) {
   auto buffer = std::make_unique_for_overwrite<char[]>(buffer_bytes);
   try {
     for (;;) {
-      std::size_t const n = co_await socket.async_read_some(
-          asio::buffer(buffer.get(), buffer_bytes), use_awaitable);
+      std::size_t const n =
+          co_await socket.async_read_some(asio::buffer(buffer.get(), buffer_bytes), use_awaitable);
       co_await asio::async_write(socket, asio::buffer(buffer.get(), n), use_awaitable);
     }
   } catch (std::system_error const&) {

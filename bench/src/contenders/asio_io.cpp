@@ -73,6 +73,47 @@ awaitable<void> spawn_and_join(cell const& c, rep_result& result) {
   result = finish_spawns(w, expected, ran);
 }
 
+awaitable<void> await_many(cell const& c, rep_result& result) {
+  window w(c);
+  long ran = 0;
+  long expected = 0;
+  while (w.more()) {
+    for (int i = 0; i < 1024; ++i) co_await unit(ran);
+    expected += 1024;
+    w.add(1024);
+  }
+  result = finish_spawns(w, expected, ran);
+}
+
+awaitable<void> partner(bool const& over, long& ran) {
+  while (!over) {
+    ++ran;
+    co_await asio::post(use_awaitable);
+  }
+}
+
+// Its partner runs once between two of its own turns.
+awaitable<void> take_turns(cell const& c, rep_result& result) {
+  auto const executor = co_await asio::this_coro::executor;
+  bool over = false;
+  long ran = 0;
+  long expected = 0;
+  asio::co_spawn(executor, partner(over, ran), rethrow);
+  co_await asio::post(use_awaitable);
+  ran = 0;
+  window w(c);
+  while (w.more()) {
+    for (int i = 0; i < 256; ++i) {
+      ++ran;
+      co_await asio::post(use_awaitable);
+    }
+    expected += 512;
+    w.add(512);
+  }
+  over = true;
+  result = finish_spawns(w, expected, ran);
+}
+
 awaitable<void> park(asio::steady_timer& gate, long& released) {
   asio::error_code ignored;
   co_await gate.async_wait(asio::redirect_error(use_awaitable, ignored));
@@ -97,13 +138,18 @@ rep_result asio_sleepers(cell const& c) {
   });
 }
 
-rep_result asio_spawn(cell const& c) {
+template <class Body>
+rep_result run_body(Body body, cell const& c) {
   rep_result result;
   asio::io_context context(1);
-  asio::co_spawn(context, spawn_and_join(c, result), rethrow);
+  asio::co_spawn(context, body(c, result), rethrow);
   context.run();
   return result;
 }
+
+rep_result asio_spawn(cell const& c) { return run_body(spawn_and_join, c); }
+rep_result asio_await(cell const& c) { return run_body(await_many, c); }
+rep_result asio_yield(cell const& c) { return run_body(take_turns, c); }
 
 rep_result asio_memory(cell const& c) {
   memory_book book(c);

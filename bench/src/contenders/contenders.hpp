@@ -9,6 +9,8 @@ namespace plait::lab {
 // hand-written io_uring. The servers run until they are killed.
 rep_result asio_sleepers(cell const& c);
 rep_result asio_files(cell const& c);
+rep_result asio_await(cell const& c);
+rep_result asio_yield(cell const& c);
 rep_result asio_spawn(cell const& c);
 rep_result asio_memory(cell const& c);
 void asio_serve_echo(std::uint16_t port, announce_port const& announce);

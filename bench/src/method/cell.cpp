@@ -34,7 +34,9 @@ std::string_view cell::driver() const {
                                     : std::string_view(model).substr(slash + 1);
 }
 
-std::string cell::label() const { return fmt::format("{} {} N={}", workload, model, short_size(n)); }
+std::string cell::label() const {
+  return fmt::format("{} {} N={}", workload, model, short_size(n));
+}
 
 std::string to_json(cell const& c) {
   return json{{"workload", c.workload}, {"model", c.model},       {"n", c.n},

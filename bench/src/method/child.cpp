@@ -220,7 +220,8 @@ child_end running_child::finish(double timeout_s) {
 child_end run_child(std::vector<std::string> const& arguments,
                     std::vector<std::string> const& environment, double timeout_s,
                     char const* program) {
-  return running_child(arguments, environment, running_child::group::leader, -1, program).finish(timeout_s);
+  return running_child(arguments, environment, running_child::group::leader, -1, program)
+      .finish(timeout_s);
 }
 
 void watch_interrupts() {

@@ -18,7 +18,8 @@ class frames {
  public:
   void* get(std::size_t bytes) {
     std::size_t const c = (bytes + grain - 1) / grain;
-    if (c >= classes) [[unlikely]] return std::malloc(bytes);
+    if (c >= classes) [[unlikely]]
+      return std::malloc(bytes);
     if (cell* const p = free_[c]) [[likely]] {
       free_[c] = p->next;
       return p;
@@ -27,7 +28,8 @@ class frames {
   }
   void put(void* p, std::size_t bytes) {
     std::size_t const c = (bytes + grain - 1) / grain;
-    if (c >= classes) [[unlikely]] return std::free(p);
+    if (c >= classes) [[unlikely]]
+      return std::free(p);
     auto* const back = static_cast<cell*>(p);
     back->next = free_[c];
     free_[c] = back;

@@ -134,6 +134,57 @@ task<rep_result> spawns(cell c) {
   co_return finish_spawns(w, expected, ran);
 }
 
+task<> await_units(window* w, long* expected, long* ran) {
+  constexpr int batch = 4096;
+  while (w->more()) {
+    for (int i = 0; i < batch; ++i) co_await unit(ran);
+    *expected += batch;
+    w->add(batch);
+  }
+}
+
+task<rep_result> awaits(cell c) {
+  window w(c);
+  long expected = 0;
+  long ran = 0;
+  co_await await_units(&w, &expected, &ran);
+  co_return finish_spawns(w, expected, ran);
+}
+
+task<> partner(bool const* over, long* ran) {
+  while (!*over) {
+    ++*ran;
+    co_await yield();
+  }
+}
+
+// Its partner runs once between two of its own turns.
+task<> take_turns(task_group& group, window* w, long* expected, long* ran) {
+  constexpr int batch = 1024;
+  bool over = false;
+  group.spawn(partner, &over, ran);
+  co_await yield();
+  *ran = 0;
+  while (w->more()) {
+    for (int i = 0; i < batch; ++i) {
+      ++*ran;
+      co_await yield();
+    }
+    *expected += 2 * batch;
+    w->add(2 * batch);
+  }
+  over = true;
+  co_await group.join();
+}
+
+task<rep_result> yields(cell c) {
+  window w(c);
+  long expected = 0;
+  long ran = 0;
+  co_await with_task_group(take_turns, &w, &expected, &ran);
+  co_return finish_spawns(w, expected, ran);
+}
+
 // Waits until the group is cancelled.
 task<> parked(long* released) {
   try {
@@ -170,6 +221,8 @@ rep_result coro_primes(cell const& c) { return run_cell(primes, c); }
 rep_result coro_sha256(cell const& c) { return run_cell(digests, c); }
 rep_result coro_heartbeat(cell const& c) { return run_cell(beside_blocking_jobs, c); }
 rep_result coro_spawn(cell const& c) { return run_cell(spawns, c); }
+rep_result coro_await(cell const& c) { return run_cell(awaits, c); }
+rep_result coro_yield(cell const& c) { return run_cell(yields, c); }
 rep_result coro_memory(cell const& c) { return run_cell(memory, c); }
 
 }  // namespace plait::lab

@@ -31,8 +31,7 @@ task<> prime_job(process_pool* pool, std::uint32_t i, int* answer) {
 }
 
 task<> all_primes(task_group& group, process_pool* pool, std::span<int> answers) {
-  for (std::uint32_t i = 0; i < answers.size(); ++i)
-    group.spawn(prime_job, pool, i, &answers[i]);
+  for (std::uint32_t i = 0; i < answers.size(); ++i) group.spawn(prime_job, pool, i, &answers[i]);
   co_return;
 }
 

@@ -122,10 +122,14 @@ std::string writer::ahead(metric m, std::vector<std::pair<std::string, double>> 
   std::string const list = fmt::format("{}", fmt::join(parts, ", "));
   switch (m) {
     case metric::per_second:
-    case metric::bytes_per_second: return list;
-    case metric::time_per_op: return list + " the time";
-    case metric::lateness: return list + " as late";
-    case metric::bytes_per_unit: return list + " the memory";
+    case metric::bytes_per_second:
+      return list;
+    case metric::time_per_op:
+      return list + " the time";
+    case metric::lateness:
+      return list + " as late";
+    case metric::bytes_per_unit:
+      return list + " the memory";
   }
   return list;
 }
@@ -260,8 +264,8 @@ std::vector<std::string> make_verdict(bench_report const& report) {
     int const needed = repetitions_needed(static_cast<int>(all.size()));
     sentences.push_back(
         fmt::format("too few repetitions ({}) to tell models apart: with {} comparisons this table "
-                    "needs >= {} runs (-r {}).",
-                    report.repetitions, all.size(), needed, needed));
+                    "needs >= {} runs (-r).",
+                    report.repetitions, all.size(), needed));
   }
   return sentences;
 }

@@ -11,8 +11,8 @@ model_entry const* workload::find(std::string_view model) const {
 }
 
 std::vector<workload> const& workloads() {
-  static std::vector<workload> const all{io_sleepers(), io_echo(),    io_files(),
-                                         cpu_primes(),  cpu_sha256(), mix_heartbeat(),
+  static std::vector<workload> const all{io_sleepers(), io_echo(),       io_files(),   cpu_primes(),
+                                         cpu_sha256(),  mix_heartbeat(), cost_await(), cost_yield(),
                                          cost_spawn(),  cost_memory()};
   return all;
 }

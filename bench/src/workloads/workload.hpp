@@ -52,6 +52,8 @@ workload io_files();
 workload cpu_primes();
 workload cpu_sha256();
 workload mix_heartbeat();
+workload cost_await();
+workload cost_yield();
 workload cost_spawn();
 workload cost_memory();
 
