@@ -35,8 +35,8 @@ class system_calls {
   virtual pid_t fork() noexcept;
   virtual int pidfd_open(pid_t pid) noexcept;
   virtual int pidfd_send_signal(int pidfd, int signal) noexcept;
-  // Of this process's children alone; options as waitid's.
-  virtual int wait_pidfd(int pidfd, siginfo_t& info, int options) noexcept;
+  // For a child of this process that nobody has waited for; options as waitid's.
+  virtual int wait_child(pid_t pid, siginfo_t& info, int options) noexcept;
 
   virtual int socketpair(int type, std::span<int, 2> ends) noexcept;
   virtual int pipe(std::span<int, 2> ends) noexcept;

@@ -199,7 +199,11 @@ void process_pool_state::fail_everything(std::exception_ptr error) noexcept {
       process_operation& op = *f.op;
       f.op = nullptr;  // its answer, if one comes, is nobody's
       --w->load;
-      give_error(op, error);
+      if (op.cancel_asked_) {
+        give_cancelled(op);
+      } else {
+        give_error(op, error);
+      }
     }
   }
 }

@@ -86,6 +86,7 @@ class process_pool_state : public std::enable_shared_from_this<process_pool_stat
   void take_frames(pool_worker& w);
   void take_frame(pool_worker& w, frame_header const& header, std::span<std::byte const> payload);
   void kill(pool_worker& w) noexcept;
+  void give_up(pool_worker& w) noexcept;
   void clear(pool_worker& w) noexcept;
 
   // The zygote (pool_zygote_link.cpp).

@@ -61,8 +61,7 @@ task<> process_pool_state::serve(task_group& group, shared pool, pool_worker& w)
         co_await sleep_for(p->options_.start_limit);
         if (mine.is_ready()) co_return;
         mine.last_cause = "it was not ready in time";
-        p->kill(mine);
-        mine.end_expected = false;
+        p->give_up(mine);
       },
       pool, std::ref(w));
   co_await fd_wait(w.pidfd.get(), POLLIN);
@@ -76,10 +75,7 @@ task<> process_pool_state::read(shared pool, pool_worker& w) {
     co_await fd_wait(w.socket.get(), POLLIN);
   }
   // A worker without its socket is of no use, though it may live on: a job can close anything.
-  if (!w.end_expected) {
-    pool->kill(w);
-    w.end_expected = false;
-  }
+  pool->give_up(w);
 }
 
 // Reads what is there and serves whole frames. False: nothing more will come. A short read says that
@@ -177,7 +173,7 @@ task<> process_pool_state::write(shared pool, pool_worker& w) {
         co_await fd_wait(w.socket.get(), POLLOUT);
         continue;
       }
-      if (sent < 0) co_return;  // the worker is dying; what it had not begun goes to another
+      if (sent < 0) co_return pool->give_up(w);
       for (std::size_t i = 0; i < count && sent > 0; ++i) {
         auto const part = static_cast<std::size_t>(sent);
         if (part < parts[i].iov_len) {
@@ -250,6 +246,13 @@ void process_pool_state::kill(pool_worker& w) noexcept {
   if (!w.pidfd) return;
   w.end_expected = true;
   sys_.pidfd_send_signal(w.pidfd.get(), SIGKILL);
+}
+
+// Its death counts as its own fault.
+void process_pool_state::give_up(pool_worker& w) noexcept {
+  if (w.end_expected) return;
+  kill(w);
+  w.end_expected = false;
 }
 
 void process_pool_state::clear(pool_worker& w) noexcept {

@@ -41,7 +41,11 @@ class zygote_environment {
 }  // namespace
 
 task<> process_pool_state::ensure_zygote(shared pool) {
-  if (!pool->zygote_.control) pool->spawn_zygote();
+  while (pool->zygote_.pid != 0 && !pool->zygote_.control) {  // the last one is ending
+    pool->zygote_news_.reset();
+    co_await pool->zygote_news_.wait();
+  }
+  if (pool->zygote_.pid == 0) pool->spawn_zygote();
   pid_t const expected = pool->zygote_.pid;
   while (pool->zygote_.pid == expected && !pool->zygote_.answers) {
     pool->zygote_news_.reset();
@@ -76,10 +80,18 @@ void process_pool_state::spawn_zygote() {
                             "process_pool: this program cannot be started again; raise the limit of "
                             "processes (ulimit -u), and mount /proc");
   }
+  int const pidfd = sys_.pidfd_open(pid);
+  if (pidfd < 0) {
+    ours.close();  // which ends it
+    siginfo_t ignored{};
+    sys_.wait_child(pid, ignored, WEXITED);
+    throw std::system_error(-pidfd, std::generic_category(),
+                            "process_pool: no descriptor for a process; raise the limit (ulimit -n)");
+  }
   count(&ledger::children, 1);
   zygote_.control = std::move(ours);
   zygote_.pid = pid;
-  zygote_.pidfd = pool_descriptor(sys_, sys_.pidfd_open(pid));
+  zygote_.pidfd = pool_descriptor(sys_, pidfd);
   zygote_.answers = false;
   group_->spawn(&process_pool_state::listen, shared_from_this());
 }
@@ -96,7 +108,11 @@ task<> process_pool_state::listen(shared pool) {
     if (got <= 0) break;
     pool->hear(heard);
   }
-  if (link.pidfd) co_await fd_wait(link.pidfd.get(), POLLIN);
+  // It is dead, or cannot be heard and ends when this closes, as its workers do.
+  link.answers = false;
+  link.control.close();
+  for (auto const& w : pool->workers_) w->news.set();
+  co_await fd_wait(link.pidfd.get(), POLLIN);
   pool->zygote_ended();
 }
 
@@ -142,7 +158,7 @@ void process_pool_state::hear(received_control& heard) {
 void process_pool_state::zygote_ended() noexcept {
   if (zygote_.pid == 0) return;
   siginfo_t ignored{};
-  if (zygote_.pidfd) sys_.wait_pidfd(zygote_.pidfd.get(), ignored, WEXITED);
+  sys_.wait_child(zygote_.pid, ignored, WEXITED);
   count(&ledger::children, -1);
   zygote_ = zygote_link();
   zygote_news_.set();
@@ -165,7 +181,7 @@ task<> process_pool_state::ask_for_fork(shared pool, pool_worker& w, int socket,
     }
     co_await fd_wait(pool->zygote_.control.get(), POLLOUT);
   }
-  while (w.fork_answer == 0 && pool->zygote_.pid == zygote) {
+  while (w.fork_answer == 0 && pool->zygote_.pid == zygote && pool->zygote_.answers) {
     w.news.reset();
     co_await w.news.wait();
   }

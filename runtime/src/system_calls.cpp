@@ -68,10 +68,10 @@ int system_calls::pidfd_send_signal(int pidfd, int signal) noexcept {
   return or_errno(static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0)));
 }
 
-int system_calls::wait_pidfd(int pidfd, siginfo_t& info, int options) noexcept {
+int system_calls::wait_child(pid_t pid, siginfo_t& info, int options) noexcept {
   int answer;
   do {
-    answer = or_errno(::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, options));
+    answer = or_errno(::waitid(P_PID, static_cast<id_t>(pid), &info, options));
   } while (answer == -EINTR);
   return answer;
 }
