@@ -3,6 +3,9 @@
 
 #include <plait/cancel.hpp>
 #include <plait/clock.hpp>
+#include <plait/codec.hpp>
+#include <plait/finally.hpp>
+#include <plait/process_pool.hpp>
 #include <plait/run.hpp>
 #include <plait/scheduler.hpp>
 #include <plait/sleep.hpp>
