@@ -73,8 +73,11 @@ uring_driver::uring_driver(driver_options const& options) {
     throw std::system_error(-refused, std::generic_category(), "io_uring_setup");
   }
   doorbell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  // Both are there from 5.17 on. Before that a cancel that asks for no completion is refused, and
+  // what it should have ended would go on for ever.
+  constexpr unsigned needed = IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
   if (doorbell_ < 0 || !has_opcode(ring_, IORING_OP_ASYNC_CANCEL) ||
-      (ring_.features & IORING_FEAT_EXT_ARG) == 0) {
+      (ring_.features & needed) != needed) {
     int const error = doorbell_ < 0 ? errno : ENOSYS;
     io_uring_queue_exit(&ring_);
     if (doorbell_ >= 0) close(doorbell_);
