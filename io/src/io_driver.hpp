@@ -23,7 +23,9 @@ struct fd_record {
   bool one_shot = false;    // epoll: for the waits of a descriptor that somebody else owns
   bool readable = true;     // as far as known; epoll relies on it, io_uring takes it for a hint
   bool writable = true;
-  bool hung_up = false;     // no further edge will come for reading
+  // A short read does not mean an empty socket: the peer has hung up, or has sent an urgent byte,
+  // which a read stops at.
+  bool may_stop_short = false;
 };
 
 class io_driver : public driver {

@@ -17,7 +17,7 @@ namespace {
 static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
               "poll's and epoll's events are one set of bits");
 
-constexpr unsigned both_edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr unsigned both_edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 std::uint64_t key_of(int fd, std::uint32_t generation) noexcept {
   return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
@@ -90,7 +90,7 @@ bool epoll_driver::attempt(op& request, fd_record& r) {
     return false;
   }
   std::size_t const wanted = request.length - request.done;
-  if (reads && answer > 0 && static_cast<std::size_t>(answer) < wanted && !r.hung_up) ready = false;
+  if (reads && answer > 0 && static_cast<std::size_t>(answer) < wanted && !r.may_stop_short) ready = false;
   request.answer = answer;
   return true;
 }
@@ -137,7 +137,7 @@ void epoll_driver::dispatch(int fd, std::uint32_t generation, unsigned events) {
     fd_record& r = record(fd);
     if ((events & (EPOLLIN | EPOLLRDHUP)) != 0 || ended) r.readable = true;
     if ((events & EPOLLOUT) != 0 || ended) r.writable = true;
-    if ((events & EPOLLRDHUP) != 0 || ended) r.hung_up = true;
+    if ((events & (EPOLLRDHUP | EPOLLPRI)) != 0 || ended) r.may_stop_short = true;
     retry(r.reading, r);
     retry(record(fd).writing, record(fd));
   }

@@ -2,7 +2,7 @@
 // edge-triggered, and never modified; what an edge said is remembered in the fd_record, so that an
 // operation is tried at once while its direction is known to be ready and waits without a system
 // call while it is not. A read that came back short has emptied the socket: the next one need not
-// ask, because whatever arrives later makes an edge (and a hang-up is remembered).
+// ask, because whatever arrives later makes an edge (a hang-up and an urgent byte are remembered).
 //
 // A descriptor that somebody else owns (fd_wait) is registered for one shot and removed as soon as
 // nobody waits, because its owner may close it and get the same number again.
