@@ -10,14 +10,14 @@
 namespace plait::io {
 namespace {
 
-class last_waiter_gone : public operation {
+class last_waiter_gone : public close_wait {
  public:
   explicit last_waiter_gone(int fd) noexcept : fd_(fd) {}
   static constexpr bool ignores_cancel = true;  // a close is finished, always
 
   bool start(detail::task_state& task) {
     begin(task);
-    if (!io_driver::current().interrupt(fd_, this)) return true;
+    if (!io_driver::current().interrupt(fd_, *this)) return true;
     complete(status::done);
     return true;
   }

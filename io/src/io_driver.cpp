@@ -39,6 +39,11 @@ bool io_driver::submit(op& request) {
     return true;
   }
   if (op** const place = slot(request)) {
+    if (record(request.fd).ends) {
+      request.closed = true;
+      request.answer = -ECANCELED;
+      return true;
+    }
     if (*place != nullptr) {
       request.answer = -EBUSY;
       return true;
@@ -55,20 +60,22 @@ void io_driver::vacate(op& request) noexcept {
   if (place == nullptr) return;
   *place = nullptr;
   fd_record& r = record(request.fd);
-  if (r.closing != nullptr && r.reading == nullptr && r.writing == nullptr) {
-    operation_access::wake(*std::exchange(r.closing, nullptr));
+  if (r.reading != nullptr || r.writing != nullptr) return;
+  for (close_wait* c = std::exchange(r.closing, nullptr); c != nullptr;) {
+    operation_access::wake(*std::exchange(c, c->next));
   }
 }
 
-bool io_driver::interrupt(int fd, operation* waiter) noexcept {
+bool io_driver::interrupt(int fd, close_wait& closer) noexcept {
   fd_record& r = record(fd);
+  r.ends = true;
   for (op* const waiting : {r.reading, r.writing}) {
     if (waiting == nullptr) continue;
     waiting->closed = true;
     cancel(*waiting);
   }
   if (r.reading == nullptr && r.writing == nullptr) return true;
-  r.closing = waiter;
+  closer.next = std::exchange(r.closing, &closer);
   return false;
 }
 

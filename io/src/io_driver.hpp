@@ -11,18 +11,25 @@
 
 namespace plait::io {
 
+// Waits until nobody waits for a descriptor any more.
+class close_wait : public operation {
+ public:
+  close_wait* next = nullptr;
+};
+
 // One per descriptor number. `generation` changes when plait closes the descriptor, so that an event
 // of its predecessor is not taken for its own.
 struct fd_record {
   op* reading = nullptr;
   op* writing = nullptr;
-  operation* closing = nullptr;      // waits for both to be gone
+  close_wait* closing = nullptr;     // wait for both to be gone
   driver_request* waits = nullptr;   // fd_waits, epoll only
   std::uint32_t generation = 0;
   bool registered = false;  // epoll: for both directions, edge-triggered, until it is closed
   bool one_shot = false;    // epoll: for the waits of a descriptor that somebody else owns
   bool readable = true;     // as far as known; epoll relies on it, io_uring takes it for a hint
   bool writable = true;
+  bool ends = false;        // its owner closes it: who comes now gets errc::closed
   // A short read does not mean an empty socket: the peer has hung up, or has sent an urgent byte,
   // which a read stops at.
   bool may_stop_short = false;
@@ -41,9 +48,9 @@ class io_driver : public driver {
   // Asks for an early end; the completion follows. May be called again.
   virtual void cancel(op& request) noexcept = 0;
 
-  // The owner is about to close: whoever waits gets errc::closed. True when nobody is left;
-  // otherwise `waiter` is woken (finish_close) when the last one has gone.
-  bool interrupt(int fd, operation* waiter) noexcept;
+  // The owner is about to close: whoever waits, or comes before `forget`, gets errc::closed. True
+  // when nobody is left; otherwise `closer` is woken when the last one has gone.
+  bool interrupt(int fd, close_wait& closer) noexcept;
 
   // After this the number may be closed and used again. Nothing may wait for it.
   virtual void forget(int fd) noexcept;
