@@ -54,6 +54,8 @@ status_of 2 "$plait" bench io.ehco
 grep -q 'io.echo' "$work/err" || fail "an unknown workload does not list the known ones"
 status_of 2 "$plait" bench --quick --smoke
 status_of 2 "$plait" bench io.echo -N lots
+status_of 2 env PLAIT_DRIVER=nonsense "$plait" bench --smoke
+grep -q "PLAIT_DRIVER=nonsense" "$work/err" || fail "a driver that does not exist is not named"
 status_of 1 "$plait" bench cost.spawn -m thread --smoke -r 1 --json "$work/none/run.json"
 grep -q "$work/none/run.json" "$work/err" || fail "a file that cannot be written is not named"
 status_of 0 "$plait" doctor

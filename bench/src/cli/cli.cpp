@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <exception>
 #include <random>
-#include <set>
+#include <stdexcept>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
+
+#include <plait/driver.hpp>
 
 #include "build_info.hpp"
 #include "cli/echo_commands.hpp"
@@ -121,6 +123,11 @@ int bench_command(std::vector<std::string> const& arguments) {
   if (options.list) {
     print_list();
     return 0;
+  }
+  try {
+    static_cast<void>(choose_driver());
+  } catch (std::invalid_argument const& e) {
+    throw usage_error(e.what());  // PLAIT_DRIVER is neither
   }
   if (options.seed == 0) options.seed = std::random_device()() | 1u;
   raise_descriptor_limit();

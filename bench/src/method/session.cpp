@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 #include <memory>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -63,10 +64,10 @@ void mark_refused_drivers(std::vector<planned_cell>& plan) {
     driver_options wish;
     wish.kind = driver_kind::io_uring;
     static_cast<void>(make_driver(wish));
-  } catch (std::exception const& refused) {
+  } catch (std::system_error const& refused) {
+    auto const name = fmt::format("io_uring, {}; see plait doctor", refused.code().message());
     for (planned_cell& p : plan)
-      if (needs_uring(p.cell) && !p.limit)
-        p.limit = limit_hit{fmt::format("io_uring: {}", refused.what()), std::nan("")};
+      if (needs_uring(p.cell) && !p.limit) p.limit = limit_hit{name, std::nan("")};
   }
 }
 

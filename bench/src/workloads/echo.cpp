@@ -71,7 +71,7 @@ rep_result run(cell const& c) {
   running_child server({"__serve-echo", model, "--announce", "3"}, {}, running_child::group::member,
                        server_cpu);
   std::string const port = server.read_line(10);
-  if (port.empty()) throw std::runtime_error("the server: " + server.finish(0).reason());
+  if (port.empty()) throw std::runtime_error("the server: " + server.finish(2).reason());
   double const patience = c.warmup_s + c.window_s + 15;
   running_child client({"__load-echo", "--announce", "3", "--port", port, "--connections",
                         std::to_string(c.n), "--warmup", std::to_string(c.warmup_s), "--window",
