@@ -238,16 +238,13 @@ TEST_CASE("task: destroying one that is suspended in an operation is refused in 
   auto const end = in_child([] {
     manual_scheduler m;
     plait::test::gate g;
-    auto wait = [&]() -> task<> { co_await g.wait(); };
-    task<> body = wait();
-    auto const handle = body.release();
-    // What a combinator must never do: resume a frame by hand and destroy it.
-    plait::detail::task_state state([](plait::detail::root_frame*) noexcept {},
-                                    &m.sched().root_scope());
-    handle.promise().parent = &state.link;
-    handle.promise().owner = &state;
-    m.on_thread([&] { handle.resume(); });
-    handle.destroy();
+    plait::detail::task_state* state = nullptr;
+    m.start([&]() -> task<> {
+      state = &co_await plait::detail::this_task_state();
+      co_await g.wait();
+    });
+    m.run_until_idle();
+    state->leaf->handle().destroy();  // what a combinator must never do
   });
   CHECK(end.aborted());
   CHECK(end.says("an operation was destroyed in flight"));

@@ -35,22 +35,32 @@ moved_callable<Fn> moved(Fn& fn) {
 
 namespace detail {
 
+// A closure's name ends with "<lambda(...)>"; that of a template over one, which is no aggregate and
+// safe, does not.
 template <class T>
 constexpr bool is_closure() {
-  return std::string_view(__PRETTY_FUNCTION__).find("lambda") != std::string_view::npos;
+  std::string_view const name = __PRETTY_FUNCTION__;  // "... [with T = main()::<lambda(int)>]"
+  return name.find("<lambda(") != std::string_view::npos &&
+         name.substr(name.size() - 3) == ")>]";
 }
 
+// T as a forwarding reference deduces it.
 template <class T>
 inline constexpr bool destroyed_twice_by_gcc12 =
     PLAIT_GCC12_AWAIT_BUG && !std::is_lvalue_reference_v<T> && !std::is_trivially_destructible_v<T> &&
     (std::is_aggregate_v<T> || is_closure<T>());
 
+// An error with a sentence, rather than a constraint that is not satisfied.
 template <class T>
-concept await_safe_with_this_compiler = !destroyed_twice_by_gcc12<T>;
+struct await_safe_or_error : std::true_type {
+  static_assert(!destroyed_twice_by_gcc12<T>,
+                "g++ 12 would destroy this temporary twice, for it stands in a co_await expression: "
+                "give the lambda (or the aggregate) a name before the co_await and pass that, or "
+                "pass plait::moved(name), or pass a function and its arguments instead of captures");
+};
 
-// T as a forwarding reference deduces it.
 template <class T>
-concept await_safe = await_safe_with_this_compiler<T>;
+concept await_safe = await_safe_or_error<T>::value;
 
 template <class T>
 constexpr std::decay_t<T> decay_copy(T&& value) {
