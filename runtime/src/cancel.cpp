@@ -3,14 +3,23 @@
 #include <plait/detail/checkpoint.hpp>
 #include <plait/task_group.hpp>
 
+#include <cstdio>
 #include <string>
 #include <thread>
 
 namespace plait {
+namespace {
+
+std::string in_milliseconds(duration d) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g ms", static_cast<double>(d.count()) / 1e6);
+  return text;
+}
+
+}  // namespace
 
 timed_out::timed_out(duration after)
-    : std::runtime_error("timed out after " +
-                         std::to_string(static_cast<double>(after.count()) / 1e6) + " ms"),
+    : std::runtime_error("timed out after " + in_milliseconds(after)),
       after_(after) {}
 
 cancel_scope::deadline_timer::deadline_timer(cancel_scope& s) noexcept

@@ -324,3 +324,8 @@ TEST_CASE("with_timeout: where errors are values the timeout is one, and nothing
   CHECK(answer == 2);
   CHECK(thrown == 0);
 }
+
+TEST_CASE("timed_out: says after how long, in milliseconds and no longer than needed") {
+  CHECK(std::string(timed_out(2s).what()) == "timed out after 2000 ms");
+  CHECK(std::string(timed_out(1500us).what()) == "timed out after 1.5 ms");
+}
