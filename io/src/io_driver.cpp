@@ -91,7 +91,10 @@ void io_driver::forget(int fd) noexcept {
 }
 
 thread_pool& io_driver::blocking_pool() {
-  if (!blocking_pool_) blocking_pool_ = std::make_unique<thread_pool>(thread_pool_options{.threads = 4, .name = "plait-files"});
+  if (!blocking_pool_) {
+    thread_pool_options const options{.threads = 4, .name = "plait-files"};
+    blocking_pool_ = std::make_unique<thread_pool>(options);
+  }
   return *blocking_pool_;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace plait::io {
 
@@ -14,13 +15,21 @@ concept byte_like = std::is_same_v<std::remove_const_t<T>, std::byte> ||
                     std::is_same_v<std::remove_const_t<T>, char> ||
                     std::is_same_v<std::remove_const_t<T>, unsigned char>;
 
+namespace detail {
+template <class Range>
+using span_element_t = typename decltype(std::span(std::declval<Range&>()))::element_type;
+}
+
+// Whatever a span of bytes or characters can be made of.
+template <class Range>
+concept byte_range = requires(Range& r) { std::span(r); } && byte_like<detail::span_element_t<Range>>;
+
 class mutable_buffer {
  public:
   mutable_buffer(void* data, std::size_t size) noexcept
       : data_(static_cast<std::byte*>(data)), size_(size) {}
-  template <class Range>
-    requires requires(Range& r) { std::span(r); } && byte_like<typename decltype(std::span(std::declval<Range&>()))::element_type> &&
-             (!std::is_const_v<typename decltype(std::span(std::declval<Range&>()))::element_type>)
+  template <byte_range Range>
+    requires(!std::is_const_v<detail::span_element_t<Range>>)
   mutable_buffer(Range&& range) noexcept : mutable_buffer(std::span(range).data(), std::span(range).size()) {}
 
   std::byte* data() const noexcept { return data_; }
@@ -38,10 +47,9 @@ class const_buffer {
   const_buffer(std::string_view text) noexcept : const_buffer(text.data(), text.size()) {}
   const_buffer(std::string const& text) noexcept : const_buffer(text.data(), text.size()) {}
   const_buffer(char const* text) noexcept : const_buffer(std::string_view(text)) {}
-  template <class Range>
-    requires requires(Range& r) { std::span(r); } && (!std::is_array_v<std::remove_cvref_t<Range>>) &&
-             (!std::is_convertible_v<Range, std::string_view>) &&
-             byte_like<typename decltype(std::span(std::declval<Range&>()))::element_type>
+  template <byte_range Range>
+    requires(!std::is_array_v<std::remove_cvref_t<Range>> &&
+             !std::is_convertible_v<Range, std::string_view>)
   const_buffer(Range&& range) noexcept : const_buffer(std::span(range).data(), std::span(range).size()) {}
 
   std::byte const* data() const noexcept { return data_; }

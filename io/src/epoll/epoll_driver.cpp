@@ -61,7 +61,9 @@ epoll_driver::epoll_driver() {
 }
 
 epoll_driver::~epoll_driver() {
-  PLAIT_CHECK(in_flight_ == 0, "a driver was destroyed while operations were in flight");
+  PLAIT_CHECK(in_flight_ == 0,
+              "a driver was destroyed while operations were in flight; a listener must not outlive "
+              "its scheduler");
   close(epoll_);
   close(doorbell_);
 }
@@ -225,7 +227,7 @@ int epoll_driver::sleep(time_point deadline, void* events, int most) {
                          static_cast<long>((left % std::chrono::seconds(1)).count())};
   int const n = epoll_pwait2(epoll_, out, most, &timeout, nullptr);
   if (n >= 0 || errno != ENOSYS) return n;
-  auto const ms = std::min<std::int64_t>((left + std::chrono::microseconds(999)) / std::chrono::milliseconds(1), INT_MAX);
+  auto const ms = std::min<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), INT_MAX);
   return epoll_wait(epoll_, out, most, static_cast<int>(ms));  // before Linux 5.11
 }
 

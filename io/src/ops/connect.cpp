@@ -23,7 +23,8 @@ int try_now(op& o) {
     if (getsockopt(o.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0) return -error;
   }
   o.offset = 1;
-  if (::connect(o.fd, reinterpret_cast<sockaddr const*>(o.buffer), static_cast<socklen_t>(o.length)) == 0) return 0;
+  auto const* const to = reinterpret_cast<sockaddr const*>(o.buffer);
+  if (::connect(o.fd, to, static_cast<socklen_t>(o.length)) == 0) return 0;
   if (errno == EISCONN) return 0;
   return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;
 }
