@@ -15,21 +15,19 @@ concept byte_like = std::is_same_v<std::remove_const_t<T>, std::byte> ||
                     std::is_same_v<std::remove_const_t<T>, char> ||
                     std::is_same_v<std::remove_const_t<T>, unsigned char>;
 
-namespace detail {
 template <class Range>
 using span_element_t = typename decltype(std::span(std::declval<Range&>()))::element_type;
-}
 
 // Whatever a span of bytes or characters can be made of.
 template <class Range>
-concept byte_range = requires(Range& r) { std::span(r); } && byte_like<detail::span_element_t<Range>>;
+concept byte_range = requires(Range& r) { std::span(r); } && byte_like<span_element_t<Range>>;
 
 class mutable_buffer {
  public:
   mutable_buffer(void* data, std::size_t size) noexcept
       : data_(static_cast<std::byte*>(data)), size_(size) {}
   template <byte_range Range>
-    requires(!std::is_const_v<detail::span_element_t<Range>>)
+    requires(!std::is_const_v<span_element_t<Range>>)
   mutable_buffer(Range&& range) noexcept : mutable_buffer(std::span(range).data(), std::span(range).size()) {}
 
   std::byte* data() const noexcept { return data_; }
