@@ -9,15 +9,21 @@
 
 namespace plait::io::detail {
 
-accept_source::~accept_source() {
-  for (int const fd : landed_) {
-    if (fd >= 0) ::close(fd);
+void accept_source::drop_landed() noexcept {
+  for (int const accepted : landed_) {
+    if (accepted >= 0) ::close(accepted);
   }
+  landed_.clear();
 }
 
 bool accept_source::next_operation::start(plait::detail::task_state& task) {
   accept_source& s = *source_;
   PLAIT_CHECK(s.waiter_ == nullptr, "two tasks accept from one listener; let one accept and spawn");
+  if (s.closed_) {
+    answer_ = -ECANCELED;
+    complete_inline(status::done);
+    return false;
+  }
   if (s.landed_.empty() && !s.armed_) s.arm();
   if (!s.landed_.empty()) {
     answer_ = s.landed_.front();
@@ -39,7 +45,7 @@ void accept_source::next_operation::cancel() noexcept {
 
 void accept_source::arm() {
   io_driver& driver = io_driver::current();
-  if (fd < 0) return deliver(-ECANCELED);
+  home_ = &scheduler::current();
   flags = driver.accepts_many() ? 1 : 0;
   cancel_asked = false;
   armed_ = true;
@@ -53,12 +59,11 @@ void accept_source::finish_request(int result, unsigned kernel_flags) noexcept {
     armed_ = false;
     if (!orphaned_) io_driver::current().vacate(*this);
   }
-  if (orphaned_) {
-    if (result >= 0) ::close(result);
-    if (!armed_) delete this;
-    return;
-  }
-  deliver(result);
+  if (!closed_) return deliver(result);
+  if (result >= 0) ::close(result);
+  if (!orphaned_ || armed_) return;
+  io_driver::current().bury();
+  delete this;
 }
 
 void accept_source::deliver(int result) noexcept {
@@ -70,25 +75,33 @@ void accept_source::deliver(int result) noexcept {
   operation_access::wake(*std::exchange(waiter_, nullptr));
 }
 
-// shutdown(2) stops the kernel's listening at once, whatever the ring still holds of the socket.
+// shutdown(2) stops the kernel's listening at once, whatever the ring still holds of the socket. What
+// has landed and was not accepted ends here, too.
 void accept_source::close() noexcept {
-  if (fd < 0) return;
+  if (closed_) return;
   ::shutdown(fd, SHUT_RDWR);
-  if (armed_) io_driver::current().cancel(*this);
   if (waiter_ != nullptr) deliver(-ECANCELED);
+  closed_ = true;
+  drop_landed();
+  if (armed_) io_driver::current().cancel(*this);
 }
 
+// Between two runs no scheduler is current, and the one that it is armed at is made so.
 void accept_source::orphan() noexcept {
   PLAIT_CHECK(waiter_ == nullptr, "a listener was destroyed while a task accepts from it");
-  if (armed_ && scheduler::current_or_null() != nullptr) {
-    io_driver& driver = io_driver::current();
-    ::shutdown(fd, SHUT_RDWR);
-    driver.vacate(*this);
-    orphaned_ = true;
-    driver.cancel(*this);  // may free it
+  if (!armed_) {
+    delete this;
     return;
   }
-  delete this;
+  scheduler_binding const bound(*home_);
+  io_driver& driver = io_driver::current();
+  driver.vacate(*this);
+  driver.adopt();
+  orphaned_ = true;
+  if (closed_) return;  // cancelled already
+  ::shutdown(fd, SHUT_RDWR);
+  closed_ = true;
+  driver.cancel(*this);  // may free it
 }
 
 }  // namespace plait::io::detail

@@ -42,14 +42,17 @@ class accept_source final : public op {
   void finish_request(int result, unsigned flags) noexcept override;
 
  private:
-  ~accept_source();
+  ~accept_source() { drop_landed(); }
   void arm();
+  void drop_landed() noexcept;
   void deliver(int answer) noexcept;
 
   descriptor listening_;
   std::deque<int> landed_;
   next_operation* waiter_ = nullptr;
+  scheduler* home_ = nullptr;  // where it is armed
   bool armed_ = false;
+  bool closed_ = false;
   bool orphaned_ = false;
 };
 

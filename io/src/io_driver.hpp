@@ -68,6 +68,10 @@ class io_driver : public driver {
   time_point now() noexcept override;
   std::uint64_t random() noexcept override;
 
+  // A request whose owner did not wait, and its completion.
+  void adopt() noexcept { ++orphans_; }
+  void bury() noexcept { --orphans_; }
+
   // The driver has let go of the operation's slot.
   void vacate(op& request) noexcept;
 

@@ -94,11 +94,14 @@ class driver {
 
   // How many requests the driver holds. While it is 0 a busy scheduler does not look.
   std::size_t in_flight() const noexcept { return in_flight_; }
+  // Those among them that a destructor has cancelled without waiting: a run ends after them.
+  std::size_t orphans() const noexcept { return orphans_; }
   // Whether it is an io::io_driver: sockets and files need one.
   bool does_io() const noexcept { return does_io_; }
 
  protected:
   std::size_t in_flight_ = 0;
+  std::size_t orphans_ = 0;
   bool does_io_ = false;
 };
 

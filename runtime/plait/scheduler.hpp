@@ -94,6 +94,7 @@ class scheduler {
   void turn(Ended ended);
   void run_ready();
   void sleep();
+  void await_orphans();
 
   static constinit thread_local scheduler* here_;
 

@@ -59,9 +59,13 @@ void scheduler::close_background() {
   auto const all_ended = [this] { return background_->empty(); };
   while (!all_ended()) turn(all_ended);
   background_ = new_background();
-  // What destructors have cancelled without waiting: a listener's accept.
-  auto const all_completed = [this] { return driver_->in_flight() == 0; };
-  while (driver_->does_io() && !all_completed()) turn(all_completed);
+  await_orphans();
+}
+
+// What else the driver holds is of objects that live on: a listener that may be used in another run.
+void scheduler::await_orphans() {
+  auto const none_left = [this] { return driver_->orphans() == 0; };
+  while (!none_left()) turn(none_left);
 }
 
 scheduler::~scheduler() {
@@ -71,6 +75,7 @@ scheduler::~scheduler() {
   scheduler_binding const bound(*this);
   while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   drain_inbox();
+  await_orphans();
   background_.reset();
   root_scope_.reset();
 }

@@ -205,8 +205,8 @@ IO_TEST("tcp: a listener may outlive the run") {
   plait::run_on(s, [](std::optional<tcp_listener>& made) -> task<> {
     auto const stream = co_await made->accept();
     CHECK(stream.is_open());
-    made.reset();
   }(listener));
+  listener.reset();
 }
 
 IO_TEST("tcp: a port in use says so, and what to do") {

@@ -25,7 +25,7 @@ int check(int answer, char const* what) {
 
 // A test that is wrong fails after this time instead of waiting for ever.
 void be_patient(int fd) {
-  timeval const patience{20, 0};
+  timeval const patience{10, 0};
   check(::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), "SO_RCVTIMEO");
   check(::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience), "SO_SNDTIMEO");
 }

@@ -89,7 +89,9 @@ uring_driver::uring_driver(driver_options const& options) {
 }
 
 uring_driver::~uring_driver() {
-  PLAIT_CHECK(in_flight_ == 0, "a driver was destroyed while operations were in flight");
+  PLAIT_CHECK(in_flight_ == 0,
+              "a driver was destroyed while operations were in flight; a listener must not outlive "
+              "its scheduler");
   io_uring_queue_exit(&ring_);
   close(doorbell_);
 }
