@@ -272,8 +272,10 @@ void uring_driver::park(time_point deadline) {
   fill();
   if (linked_.first != nullptr) submit_cancels();
 
-  // With cancels on their way, what they end is known right after the kernel has taken them.
-  bool const only_look = deadline == time_point::min() || found || linked_.first != nullptr;
+  // With cancels on their way, what they end is known right after the kernel has taken them. And
+  // nobody sleeps on what the submission queue had no room for: requests, or the doorbell.
+  bool const only_look = deadline == time_point::min() || found || linked_.first != nullptr ||
+                         backlog_.first != nullptr || !doorbell_armed_;
   unsigned const kernel_flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
   bool const kernel_has_work = (kernel_flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
   if (!only_look || unsubmitted() != 0 || kernel_has_work) {
