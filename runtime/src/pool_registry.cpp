@@ -91,8 +91,8 @@ std::string hex(std::uint64_t n) {
 
 }  // namespace
 
-job_function::job_function(trampoline call, std::type_info const& type) noexcept
-    : call_(call), type_(&type), next_(first_function.load(std::memory_order_relaxed)) {
+job_function::job_function(trampoline calls, std::type_info const& of) noexcept
+    : call_(calls), type_(&of), next_(first_function.load(std::memory_order_relaxed)) {
   // Libraries may be loaded by several threads.
   while (!first_function.compare_exchange_weak(next_, this, std::memory_order_release,
                                                std::memory_order_relaxed)) {

@@ -85,6 +85,7 @@ class process_pool_state : public std::enable_shared_from_this<process_pool_stat
   bool drain(pool_worker& w, bool to_the_end);
   void take_frames(pool_worker& w);
   void take_frame(pool_worker& w, frame_header const& header, std::span<std::byte const> payload);
+  bool may_hear_of(pool_worker const& w) const noexcept;
   void kill(pool_worker& w) noexcept;
   void give_up(pool_worker& w) noexcept;
   void clear(pool_worker& w) noexcept;

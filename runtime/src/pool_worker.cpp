@@ -48,6 +48,7 @@ task<> process_pool_state::bring_up(shared pool, pool_worker& w) {
   w.now = pool_worker::stage::starting;
   w.fork_answer = 0;
   w.end_expected = false;
+  w.talks_nonsense = false;
   w.end = process_end();
   co_await ask_for_fork(pool, w, theirs.get(), page_fd);
 }
@@ -81,7 +82,7 @@ task<> process_pool_state::read(shared pool, pool_worker& w) {
 // Reads what is there and serves whole frames. False: nothing more will come. A short read says that
 // the socket is empty for now, unless the last bytes are looked for.
 bool process_pool_state::drain(pool_worker& w, bool to_the_end) {
-  for (;;) {
+  while (!w.talks_nonsense) {
     std::size_t wanted = read_batch_bytes;
     if (w.in.size() >= sizeof(frame_header)) {  // the rest of a large frame, in one piece
       frame_header header;
@@ -98,10 +99,11 @@ bool process_pool_state::drain(pool_worker& w, bool to_the_end) {
       take_frames(w);
     } catch (codec_error const& e) {
       w.last_cause = e.what();
-      return false;
+      w.talks_nonsense = true;  // and nothing that follows can be trusted
     }
-    if (static_cast<std::size_t>(got) < room && !to_the_end) return true;
+    if (static_cast<std::size_t>(got) < room && !to_the_end) return !w.talks_nonsense;
   }
+  return false;
 }
 
 void process_pool_state::take_frames(pool_worker& w) {
@@ -216,14 +218,14 @@ task<> process_pool_state::collect(shared pool, pool_worker& w) {
     }
   }
   pool->pump();
-  // The zygote tells how it ended, as soon as it gets a CPU; without a zygote nobody knows.
+  // Its zygote tells how it ended, as soon as it gets a CPU; without that one nobody knows.
   auto const told = [](shared p, pool_worker& mine) -> task<> {
-    while (!mine.end.known && p->zygote_.answers) {
+    while (p->may_hear_of(mine)) {
       mine.news.reset();
       co_await mine.news.wait();
     }
   };
-  if (!w.end.known && pool->zygote_.answers) {
+  if (pool->may_hear_of(w)) {
     co_await move_on_after(std::chrono::seconds(1), told, pool, std::ref(w));
   }
   w.end.pid = w.pid;
@@ -240,6 +242,10 @@ task<> process_pool_state::collect(shared pool, pool_worker& w) {
   }
   pool->clear(w);
   pool->look_for_end();
+}
+
+bool process_pool_state::may_hear_of(pool_worker const& w) const noexcept {
+  return !w.end.known && zygote_.answers && zygote_.pid == w.zygote;
 }
 
 void process_pool_state::kill(pool_worker& w) noexcept {

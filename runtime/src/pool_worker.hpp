@@ -33,6 +33,7 @@ struct pool_worker {
   stage now = stage::absent;
   std::uint32_t number = 0;  // of this process; every replacement gets another
   pid_t pid = 0;
+  pid_t zygote = 0;  // that forked it
   pool_descriptor socket;
   pool_descriptor pidfd;
   control_page* page = nullptr;
@@ -43,6 +44,7 @@ struct pool_worker {
   std::deque<std::size_t> unsent;  // their slots, in order
   std::size_t sent_of_first = 0;   // bytes
   byte_buffer in;
+  bool talks_nonsense = false;
 
   pool_event to_send;
   pool_event news;           // forked, exited, or the zygote is gone

@@ -133,6 +133,7 @@ void process_pool_state::hear(received_control& heard) {
         w->fork_answer = m.pid;
         if (m.pid > 0) {
           w->pid = m.pid;
+          w->zygote = zygote_.pid;
           w->pidfd = std::move(pidfd);
           count(&ledger::children, 1);
         }

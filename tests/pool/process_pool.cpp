@@ -110,7 +110,9 @@ TEST_CASE("process pool: functions, lambdas without captures and function object
     process_pool pool({.workers = 1});
     CHECK(co_await pool.run([](int a, int b) { return a - b; }, 5, 3) == 2);
     CHECK(co_await pool.run([](int a, int b) { return a + b; }, 5, 3) == 8);
-    CHECK(co_await pool.run(scale{3}, std::vector<int>{1, 2}) == std::vector<int>{3, 6});
+    std::vector<int> const numbers{1, 2};
+    std::vector<int> const scaled{3, 6};
+    CHECK(co_await pool.run(scale{3}, numbers) == scaled);
     CHECK(co_await pool.run(&doubled, 4) == 8);
     auto const generic = [](auto x) { return x + x; };
     CHECK(co_await pool.run(generic, std::string("ab")) == "abab");

@@ -18,6 +18,7 @@
 #include <optional>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,31 @@ void wait_to_be_killed(std::string const& running) {
 void send_as_worker(std::string bytes) {
   if (::write(3, bytes.data(), bytes.size()) < 0) ::_exit(1);
 }
+
+// No more memory than this beyond what is mapped now. Sanitizers map too much to be limited.
+class address_space_limit {
+ public:
+  explicit address_space_limit([[maybe_unused]] rlim_t more) {
+    ::getrlimit(RLIMIT_AS, &before_);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(__has_feature)
+#define __has_feature(x) 0
+#endif
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+    rlim_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit const limit{pages * 4096 + more, before_.rlim_max};
+    ::setrlimit(RLIMIT_AS, &limit);
+#endif
+#endif
+  }
+  ~address_space_limit() { ::setrlimit(RLIMIT_AS, &before_); }
+  address_space_limit(address_space_limit const&) = delete;
+  address_space_limit& operator=(address_space_limit const&) = delete;
+
+ private:
+  rlimit before_{};
+};
 
 template <class Fn>
 auto run_here(Fn fn) {
@@ -193,6 +219,8 @@ TEST_CASE("process pool: a worker killed while it sends or is sent much fails it
 TEST_CASE("process pool: a worker that talks nonsense is killed and replaced") {
   run_here([]() -> task<> {
     process_pool pool({.workers = 1, .message_bytes_max = 1 << 20, .restarts = patient});
+    co_await pool.start();
+    address_space_limit const no_large_allocation(256 << 20);
     for (char const byte : {'\0', '\1', '\xff'}) {  // no such job; and a frame far too long
       auto const nonsense = [](std::string bytes) {
         send_as_worker(bytes);

@@ -30,7 +30,7 @@ using trampoline = void (*)(decoder& arguments, encoder& result);
 
 class job_function {
  public:
-  job_function(trampoline call, std::type_info const& type) noexcept;
+  job_function(trampoline calls, std::type_info const& of) noexcept;
 
   trampoline call() const noexcept { return call_; }
   std::type_info const& type() const noexcept { return *type_; }
