@@ -9,34 +9,28 @@
 
 namespace plait {
 
-class sleep_operation : public operation {
+class sleep_operation : public operation, private detail::timer {
  public:
-  explicit sleep_operation(time_point deadline) noexcept : deadline_(deadline) {}
+  explicit sleep_operation(time_point until) noexcept : timer(&ring) { timer::deadline = until; }
   sleep_operation(sleep_operation&& other) noexcept
-      : operation(std::move(other)), deadline_(other.deadline_) {}
+      : operation(std::move(other)), timer(&ring) {
+    timer::deadline = other.timer::deadline;
+  }
 
   bool start(detail::task_state& task) {
     begin(task);
-    if (deadline_ == no_deadline) return true;
-    scheduler::current().timers().arm(alarm_, deadline_);
+    if (timer::deadline != no_deadline) scheduler::current().timers().arm(*this, timer::deadline);
     return true;
   }
   void result() const noexcept {}
 
  private:
-  struct alarm : detail::timer {
-    explicit alarm(sleep_operation& s) noexcept : timer(&ring), sleeper(s) {}
-    static void ring(timer& t) noexcept { static_cast<alarm&>(t).sleeper.complete(status::done); }
-    sleep_operation& sleeper;
-  };
+  static void ring(timer& t) noexcept { static_cast<sleep_operation&>(t).complete(status::done); }
 
   void cancel() noexcept override {
-    if (alarm_.armed()) scheduler::current().timers().cancel(alarm_);
+    if (timer::armed()) scheduler::current().timers().cancel(*this);
     complete(status::cancelled);
   }
-
-  time_point deadline_;
-  alarm alarm_{*this};
 };
 
 // Suspends until the clock has reached the deadline: never less, and as little more as the loop's

@@ -109,7 +109,7 @@ class op_awaiter {
         return false;
       }
     }
-    started_ = true;
+    if constexpr (closes) started_ = true;
     if (op_.start(task)) return true;
     if (s.spend_inline()) [[likely]] return false;
     s.make_ready(task);
@@ -117,7 +117,7 @@ class op_awaiter {
   }
 
   decltype(auto) await_resume() {
-    if constexpr (requires { op_.finish(); }) {
+    if constexpr (closes) {
       if (started_) op_.finish();
     }
     if (op_.status_ == operation::status::cancelled) [[unlikely]] {
@@ -127,9 +127,13 @@ class op_awaiter {
   }
 
  private:
+  static constexpr bool closes = requires(Op& op) { op.finish(); };
+  struct nothing {};
+
   Op op_;
   detail::frame_link& frame_;
-  bool started_ = false;
+  // Whether there is something to close.
+  [[no_unique_address]] std::conditional_t<closes, bool, nothing> started_{};
 };
 
 namespace detail {

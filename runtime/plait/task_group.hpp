@@ -18,6 +18,7 @@
 
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <span>
@@ -53,6 +54,7 @@ struct child : task_state {
   operation* joiner = nullptr;
   bool returned = false;
   bool has_handle = false;
+  bool started = true;
 
   void release_handle() noexcept {
     has_handle = false;
@@ -63,15 +65,28 @@ struct child : task_state {
 template <class T>
 struct child_result : child {
   using child::child;
+  ~child_result() {
+    if (!started) {
+      std::destroy_at(&not_started);
+    } else if (body) {
+      body.destroy();
+    }
+  }
 
-  bool failed() const noexcept { return body ? body.promise().result.failed() : true; }
+  bool failed() const noexcept { return !started || body.promise().result.failed(); }
   std::exception_ptr error() const noexcept {
-    return body ? body.promise().result.error() : not_started;
+    return started ? body.promise().result.error() : not_started;
   }
   T take() { return body.promise().result.take(); }
+  void fail_to_start(std::exception_ptr error) noexcept {
+    std::construct_at(&not_started, std::move(error));
+    started = false;
+  }
 
-  std::coroutine_handle<task_promise<T>> body;  // its frame keeps the result until the child is freed
-  std::exception_ptr not_started;
+  union {
+    std::coroutine_handle<task_promise<T>> body{};  // its frame keeps the result
+    std::exception_ptr not_started;                 // where there is no frame
+  };
 };
 
 // Stores the callable and its arguments: the coroutine may refer to them for as long as it lives.
@@ -82,9 +97,6 @@ struct spawned final : child_result<T> {
       : child_result<T>(&start, &free, scope_of(in)),
         fn(std::forward<F>(f)),
         args(std::forward<A>(a)...) {}
-  ~spawned() {
-    if (this->body) this->body.destroy();
-  }
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { free_frame(block, bytes); }
@@ -282,7 +294,7 @@ void spawned<T, Fn, Args...>::start(root_frame* root) noexcept {
                     [&self](auto&... a) { return std::invoke(self.fn, std::move(a)...); }, self.args)
                     .release();
   } catch (...) {  // no memory for the frame, or a callable that throws before it is a coroutine
-    self.not_started = std::current_exception();
+    self.fail_to_start(std::current_exception());
     return child_returned(self);
   }
   frame_link& first = self.body.promise();

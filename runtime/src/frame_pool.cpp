@@ -19,12 +19,12 @@ void* frame_pool::fresh(std::size_t bytes) {
 bool frame_pool::first_use(std::size_t size_class) noexcept {
   if (used_[size_class]) return false;
   used_[size_class] = true;
-  lists_[size_class].room = std::max<std::size_t>(kept_bytes_max / (size_class * grain), 1);
+  lists_[size_class].room = std::max<std::size_t>(kept_bytes_max / block_bytes(size_class), 1);
   return true;
 }
 
 std::size_t frame_pool::kept(std::size_t bytes) const noexcept {
-  std::size_t const size_class = (bytes + grain - 1) / grain;
+  std::size_t const size_class = class_of(bytes);
   std::size_t n = 0;
   if (size_class >= classes) return n;
   for (cell const* c = lists_[size_class].first; c != nullptr; c = c->next) ++n;

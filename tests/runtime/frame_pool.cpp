@@ -93,7 +93,7 @@ TEST_CASE("frame pool: live blocks are distinct and hold their whole size") {
 
 TEST_CASE("frame pool: each size keeps a bounded number of bytes") {
   constexpr std::size_t bytes = 1024;
-  constexpr std::size_t kept_max = frame_pool::kept_bytes_max / bytes;
+  constexpr std::size_t kept_max = frame_pool::kept_max(bytes);
   std::size_t kept = 0;
   on_fresh_thread([&] {
     frame_pool& pool = plait::detail::frames_here;
@@ -133,7 +133,7 @@ TEST_CASE(
     }
     kept_by_producer = plait::detail::frames_here.kept(bytes);
   });
-  CHECK(kept_by_consumer == frame_pool::kept_bytes_max / bytes);
+  CHECK(kept_by_consumer == frame_pool::kept_max(bytes));
   CHECK(kept_by_producer == 0);
 }
 

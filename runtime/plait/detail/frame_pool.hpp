@@ -17,11 +17,12 @@ namespace plait::detail {
 class frame_pool {
  public:
   static constexpr std::size_t grain = 16;
+  static constexpr std::size_t malloc_header = 8;  // glibc's, in front of each block
   static constexpr std::size_t classes = 128;                // blocks of up to 2 KiB
   static constexpr std::size_t kept_bytes_max = 256 * 1024;  // of each size
 
   void* get(std::size_t bytes) {
-    std::size_t const size_class = (bytes + grain - 1) / grain;
+    std::size_t const size_class = class_of(bytes);
     if (size_class < classes) [[likely]] {
       list& free = lists_[size_class];
       if (cell* first = free.first) [[likely]] {
@@ -30,19 +31,22 @@ class frame_pool {
         return first;
       }
     }
-    return fresh(size_class * grain);
+    return fresh(block_bytes(size_class));
   }
 
   void put(void* block, std::size_t bytes) noexcept {
-    std::size_t const size_class = (bytes + grain - 1) / grain;
+    std::size_t const size_class = class_of(bytes);
     if (size_class >= classes || lists_[size_class].room == 0) [[unlikely]] {
       return put_slow(block, size_class);
     }
     keep(lists_[size_class], block);
   }
 
-  // Blocks of this size that are kept; for tests.
+  // How many blocks for this size are kept, and may be; for tests.
   std::size_t kept(std::size_t bytes) const noexcept;
+  static constexpr std::size_t kept_max(std::size_t bytes) noexcept {
+    return kept_bytes_max / block_bytes(class_of(bytes));
+  }
 
  private:
   struct cell {
@@ -54,6 +58,14 @@ class frame_pool {
   };
 
   friend struct frame_pool_cleaner;
+
+  // With malloc's header a block fills whole grains.
+  static constexpr std::size_t class_of(std::size_t bytes) noexcept {
+    return (bytes + malloc_header + grain - 1) / grain;
+  }
+  static constexpr std::size_t block_bytes(std::size_t size_class) noexcept {
+    return size_class * grain - malloc_header;
+  }
 
   static void keep(list& free, void* block) noexcept {
     --free.room;
