@@ -102,7 +102,8 @@ TEST_CASE("frame pool: each size keeps a bounded number of bytes") {
     give_back(pool, many, bytes);
     kept = pool.kept(bytes);
   });
-  CHECK(kept == kept_max);
+  CHECK(kept > kept_max / 2);
+  CHECK(kept <= kept_max);
 }
 
 TEST_CASE("frame pool: blocks above the largest class come from malloc and go back there") {
