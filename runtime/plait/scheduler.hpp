@@ -6,6 +6,7 @@
 #pragma once
 
 #include <plait/clock.hpp>
+#include <plait/detail/spin.hpp>
 #include <plait/detail/task_state.hpp>
 #include <plait/detail/timer_wheel.hpp>
 #include <plait/driver.hpp>
@@ -84,6 +85,10 @@ class scheduler {
   bool deepen() noexcept { return --depth_left_ > 0; }
 #endif
 
+  // Answers that other threads will post soon. While there are any, the scheduler looks at its inbox for
+  // some microseconds before it sleeps, which costs a thread pool's short job no wake-up.
+  int expected_posts = 0;
+
   int cancelled_scopes = 0;  // live scopes that a task inside would find cancelled
 
  private:
@@ -109,6 +114,7 @@ class scheduler {
   driver* driver_;
   time_point turn_time_;
   detail::timer_wheel timers_;
+  detail::spin_budget spin_;
   std::unique_ptr<cancel_scope> root_scope_;
   std::unique_ptr<task_group> background_;
 

@@ -139,6 +139,7 @@ class thread_operation : public operation, private pool_job, private remote_call
  private:
   void cancel() noexcept override;
   static void come_home(remote_call& call) noexcept;
+  void forget() noexcept;
 
   thread_pool* pool_;
   scheduler* home_ = nullptr;

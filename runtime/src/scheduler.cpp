@@ -114,10 +114,14 @@ bool scheduler::drain_inbox() noexcept {
 }
 
 void scheduler::run_ready() {
-  for (int left = turn_budget; left > 0 && first_ready_ != nullptr; --left) {
+  for (int left = budget_; left > 0 && first_ready_ != nullptr; --left) {
     detail::task_state* const task = first_ready_;
     first_ready_ = task->next_ready;
-    if (first_ready_ == nullptr) last_ready_ = &first_ready_;
+    if (first_ready_ == nullptr) {
+      last_ready_ = &first_ready_;
+    } else {
+      __builtin_prefetch(first_ready_->leaf);  // with thousands of tasks it is in no near cache
+    }
     running_ = task;
     inline_left_ = inline_budget;
 #if PLAIT_BOUNDED_DEPTH
@@ -129,6 +133,10 @@ void scheduler::run_ready() {
 }
 
 void scheduler::sleep() {
+  if (expected_posts != 0 &&
+      spin_.until([this] { return inbox_.load(std::memory_order_relaxed) != nullptr; })) {
+    return;
+  }
   asleep_.store(true, std::memory_order_seq_cst);
   if (inbox_.load(std::memory_order_seq_cst) == nullptr) driver_->park(timers_.next_deadline());
   asleep_.store(false, std::memory_order_relaxed);

@@ -1,6 +1,6 @@
 #include <plait/thread_pool.hpp>
 
-#include "spin.hpp"
+#include <plait/detail/spin.hpp>
 
 #include <algorithm>
 #include <condition_variable>
@@ -55,6 +55,7 @@ class thread_pool::impl {
   unsigned size() const noexcept { return static_cast<unsigned>(threads_.size()); }
   void submit(pool_job& job) noexcept;
   bool try_withdraw(pool_job& job) noexcept;
+  bool may_spin() const noexcept { return searchers_max_ != 0; }
   bool is_this_thread() const noexcept { return pool_of_this_thread == this; }
 
  private:
@@ -327,6 +328,7 @@ bool thread_operation::start(detail::task_state& task) noexcept {
   begin(task);
   home_ = &scheduler::current();
   pool_->awaited_.fetch_add(1, std::memory_order_relaxed);
+  home_->expected_posts += pool_->impl_->may_spin() ? 1 : 0;
   pool_->submit(*this);
   return true;
 }
@@ -335,13 +337,18 @@ void thread_operation::cancel() noexcept {
   if (cancel_asked_) return;
   cancel_asked_ = true;
   if (!pool_->try_withdraw(*this)) return ask_to_stop();
-  pool_->awaited_.fetch_sub(1, std::memory_order_release);
+  forget();
   complete(status::cancelled);
+}
+
+void thread_operation::forget() noexcept {
+  home_->expected_posts -= pool_->impl_->may_spin() ? 1 : 0;
+  pool_->awaited_.fetch_sub(1, std::memory_order_release);
 }
 
 void thread_operation::come_home(remote_call& call) noexcept {
   auto& op = static_cast<thread_operation&>(call);
-  op.pool_->awaited_.fetch_sub(1, std::memory_order_release);
+  op.forget();
   op.complete(op.stopped_ && op.cancel_asked_ ? status::cancelled : status::done);
 }
 
