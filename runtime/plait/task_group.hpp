@@ -64,7 +64,8 @@ struct child : task_state {
 
 template <class T>
 struct child_result : child {
-  using child::child;
+  child_result(resume_fn on_resume, resume_fn on_destroy, cancel_scope* in) noexcept
+      : child(on_resume, on_destroy, in), body() {}
   ~child_result() {
     if (!started) {
       std::destroy_at(&not_started);
@@ -84,8 +85,8 @@ struct child_result : child {
   }
 
   union {
-    std::coroutine_handle<task_promise<T>> body{};  // its frame keeps the result
-    std::exception_ptr not_started;                 // where there is no frame
+    std::coroutine_handle<task_promise<T>> body;  // its frame keeps the result
+    std::exception_ptr not_started;               // where there is no frame
   };
 };
 
