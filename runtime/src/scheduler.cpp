@@ -114,14 +114,10 @@ bool scheduler::drain_inbox() noexcept {
 }
 
 void scheduler::run_ready() {
-  for (int left = budget_; left > 0 && first_ready_ != nullptr; --left) {
+  for (int left = turn_budget; left > 0 && first_ready_ != nullptr; --left) {
     detail::task_state* const task = first_ready_;
     first_ready_ = task->next_ready;
-    if (first_ready_ == nullptr) {
-      last_ready_ = &first_ready_;
-    } else {
-      __builtin_prefetch(first_ready_->leaf);  // with thousands of tasks it is in no near cache
-    }
+    if (first_ready_ == nullptr) last_ready_ = &first_ready_;
     running_ = task;
     inline_left_ = inline_budget;
 #if PLAIT_BOUNDED_DEPTH
