@@ -98,6 +98,7 @@ class scheduler {
   template <class Ended>
   void turn(Ended ended);
   void run_ready();
+  void adapt_budget(duration turn) noexcept;
   void sleep();
   void await_orphans();
 
@@ -107,6 +108,7 @@ class scheduler {
   detail::task_state** last_ready_ = &first_ready_;
   detail::task_state* running_ = nullptr;
   int inline_left_ = 0;
+  int budget_ = turn_budget;
 #if PLAIT_BOUNDED_DEPTH
   int depth_left_ = 0;
 #endif

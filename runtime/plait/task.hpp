@@ -203,7 +203,7 @@ struct task_promise : promise_awaits<task_promise<T>> {
   task<T> get_return_object() noexcept;
   std::suspend_always initial_suspend() const noexcept { return {}; }
   final_awaiter final_suspend() const noexcept { return {}; }
-  void unhandled_exception() noexcept { result.fail(std::current_exception()); }
+  void unhandled_exception() noexcept { result.fail_with_current(); }
   template <class U = T>
     requires std::is_constructible_v<T, U&&>
   void return_value(U&& value) {
@@ -218,7 +218,7 @@ struct task_promise<void> : promise_awaits<task_promise<void>> {
   task<void> get_return_object() noexcept;
   std::suspend_always initial_suspend() const noexcept { return {}; }
   final_awaiter final_suspend() const noexcept { return {}; }
-  void unhandled_exception() noexcept { result.fail(std::current_exception()); }
+  void unhandled_exception() noexcept { result.fail_with_current(); }
   void return_void() const noexcept {}
 
   result_slot<void> result;

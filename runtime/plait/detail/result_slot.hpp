@@ -11,6 +11,12 @@
 
 namespace plait::detail {
 
+// Out of line, so that a coroutine that does not fail has no stack frame and no saved registers on
+// their account.
+[[noreturn]] void rethrow(std::exception_ptr const& error);
+void keep_current_exception(std::exception_ptr& into) noexcept;
+void drop_error(std::exception_ptr& error) noexcept;
+
 template <class T>
 class result_slot {
   using stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
@@ -22,8 +28,8 @@ class result_slot {
   ~result_slot() {
     if (holds_ == holds::value) {
       std::destroy_at(std::addressof(value_));
-    } else if (holds_ == holds::error) {
-      std::destroy_at(std::addressof(error_));
+    } else if (holds_ == holds::error) [[unlikely]] {
+      drop_error(error_);
     }
   }
 
@@ -43,6 +49,11 @@ class result_slot {
     std::construct_at(std::addressof(error_), std::move(error));
     holds_ = holds::error;
   }
+  void fail_with_current() noexcept {
+    if (holds_ == holds::value) std::destroy_at(std::addressof(value_));
+    keep_current_exception(*std::construct_at(std::addressof(error_)));
+    holds_ = holds::error;
+  }
 
   bool failed() const noexcept { return holds_ == holds::error; }
   std::exception_ptr error() const noexcept {
@@ -50,7 +61,7 @@ class result_slot {
   }
 
   T take() {
-    if (holds_ == holds::error) [[unlikely]] std::rethrow_exception(error_);
+    if (holds_ == holds::error) [[unlikely]] rethrow(error_);
     PLAIT_ASSERT(holds_ == holds::value, "a task's value was asked for before it had one");
     if constexpr (std::is_reference_v<T>) {
       return static_cast<T>(*value_);
@@ -72,15 +83,25 @@ class result_slot {
 template <>
 class result_slot<void> {
  public:
+  result_slot() noexcept : error_() {}
+  result_slot(result_slot const&) = delete;
+  result_slot& operator=(result_slot const&) = delete;
+  ~result_slot() {
+    if (error_ != nullptr) [[unlikely]] drop_error(error_);
+  }
+
   void fail(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  void fail_with_current() noexcept { keep_current_exception(error_); }
   bool failed() const noexcept { return error_ != nullptr; }
   std::exception_ptr error() const noexcept { return error_; }
   void take() {
-    if (error_ != nullptr) [[unlikely]] std::rethrow_exception(error_);
+    if (error_ != nullptr) [[unlikely]] rethrow(error_);
   }
 
  private:
-  std::exception_ptr error_;
+  union {
+    std::exception_ptr error_;  // destroyed by drop_error
+  };
 };
 
 }  // namespace plait::detail
