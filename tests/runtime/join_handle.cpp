@@ -290,7 +290,7 @@ TEST_CASE("spawn: a capturing lambda lives as long as its coroutine") {
           co_await sleep_for(1ms);
           seen = text;
         };
-        g.spawn(std::move(child));
+        g.spawn(plait::moved(child));
       }
       co_return;
     });
