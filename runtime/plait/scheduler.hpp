@@ -76,9 +76,10 @@ class scheduler {
     *last_ready_ = &task;
     last_ready_ = &task.next_ready;
   }
+  // An operation finished without suspending; false when it is time to suspend all the same.
   bool spend_inline() noexcept { return --inline_left_ > 0; }
+  void refill_inline() noexcept { inline_left_ = inline_budget; }
   detail::timer_wheel& timers() noexcept { return timers_; }
-  detail::task_state* running() const noexcept { return running_; }
   cancel_scope& root_scope() noexcept { return *root_scope_; }
   bool drain_inbox() noexcept;
 #if PLAIT_BOUNDED_DEPTH
@@ -106,8 +107,8 @@ class scheduler {
 
   detail::task_state* first_ready_ = nullptr;
   detail::task_state** last_ready_ = &first_ready_;
-  detail::task_state* running_ = nullptr;
-  int inline_left_ = 0;
+  bool in_turn_ = false;
+  int inline_left_ = inline_budget;
   int budget_ = turn_budget;
 #if PLAIT_BOUNDED_DEPTH
   int depth_left_ = 0;

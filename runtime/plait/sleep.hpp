@@ -69,25 +69,28 @@ namespace detail {
 // What op_awaiter does with a yield_operation, without the operation.
 class yield_awaiter {
  public:
-  yield_awaiter(frame_link& frame, yield_operation&&) noexcept : frame_(frame) {}
+  yield_awaiter(frame_link&, yield_operation&&) noexcept {}
 
   bool await_ready() const noexcept { return false; }
-  bool await_suspend(std::coroutine_handle<>) noexcept {
-    task_state& task = *frame_.owner;
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    frame_link& frame = h.promise();
+    task_state& task = *frame.owner;
     scheduler& s = scheduler::current();
-    cancelled_ = cancel_pending(s, task);
-    if (cancelled_) [[unlikely]] return false;
-    task.leaf = &frame_;
+    if (cancel_pending(s, task)) [[unlikely]] {
+      cancelled_ = &task;
+      return false;
+    }
+    task.leaf = &frame;
     s.make_ready(task);
     return true;
   }
   void await_resume() const {
-    if (cancelled_) [[unlikely]] throw_cancelled(*frame_.owner);
+    if (cancelled_ != nullptr) [[unlikely]] throw_cancelled(*cancelled_);
   }
 
  private:
-  frame_link& frame_;
-  bool cancelled_ = false;
+  task_state* cancelled_ = nullptr;
 };
 
 }  // namespace detail

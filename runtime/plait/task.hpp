@@ -110,8 +110,12 @@ class op_awaiter {
       }
     }
     if constexpr (closes) started_ = true;
-    if (op_.start(task)) return true;
+    if (op_.start(task)) {
+      s.refill_inline();
+      return true;
+    }
     if (s.spend_inline()) [[likely]] return false;
+    s.refill_inline();
     s.make_ready(task);
     return true;
   }

@@ -76,7 +76,7 @@ void scheduler::await_orphans() {
 }
 
 scheduler::~scheduler() {
-  PLAIT_CHECK(running_ == nullptr, "a scheduler was destroyed by a task that runs on it");
+  PLAIT_CHECK(!in_turn_, "a scheduler was destroyed by a task that runs on it");
   PLAIT_CHECK(background_->empty(),
               "a scheduler was destroyed while background tasks were alive; let plait::run return");
   scheduler_binding const bound(*this);
@@ -121,6 +121,7 @@ bool scheduler::drain_inbox() noexcept {
 }
 
 void scheduler::run_ready() {
+  in_turn_ = true;
   for (int left = budget_; left > 0 && first_ready_ != nullptr; --left) {
     detail::task_state* const task = first_ready_;
     first_ready_ = task->next_ready;
@@ -129,14 +130,12 @@ void scheduler::run_ready() {
     } else {
       __builtin_prefetch(first_ready_->leaf);  // with thousands of tasks it is in no near cache
     }
-    running_ = task;
-    inline_left_ = inline_budget;
 #if PLAIT_BOUNDED_DEPTH
     depth_left_ = 100;
 #endif
     task->leaf->handle().resume();
   }
-  running_ = nullptr;
+  in_turn_ = false;
 }
 
 // Tasks that hold the loop for long keep timers waiting: then fewer of them fit into a turn.

@@ -24,10 +24,8 @@ class frame_pool {
   void* get(std::size_t bytes) {
     std::size_t const size_class = class_of(bytes);
     if (size_class < classes) [[likely]] {
-      list& free = lists_[size_class];
-      if (cell* first = free.first) [[likely]] {
-        free.first = first->next;
-        ++free.room;
+      if (cell* const first = lists_[size_class]) [[likely]] {
+        lists_[size_class] = first->next;
         return first;
       }
     }
@@ -36,10 +34,13 @@ class frame_pool {
 
   void put(void* block, std::size_t bytes) noexcept {
     std::size_t const size_class = class_of(bytes);
-    if (size_class >= classes || lists_[size_class].room == 0) [[unlikely]] {
-      return put_slow(block, size_class);
-    }
-    keep(lists_[size_class], block);
+    cell* const first = size_class < classes ? lists_[size_class] : nullptr;
+    std::size_t const depth = first != nullptr ? first->depth + 1 : 1;
+    if (size_class >= classes || depth > kept_max(bytes)) [[unlikely]] return give_back(block);
+    auto* const c = static_cast<cell*>(block);
+    c->next = first;
+    c->depth = depth;
+    lists_[size_class] = c;
   }
 
   // How many blocks for this size are kept, and may be; for tests.
@@ -49,12 +50,10 @@ class frame_pool {
   }
 
  private:
+  // A free block knows how many stand below it, so that a list needs no counter beside it.
   struct cell {
     cell* next;
-  };
-  struct list {
-    cell* first = nullptr;
-    std::size_t room = 0;  // blocks that may still be kept
+    std::size_t depth;
   };
 
   friend struct frame_pool_cleaner;
@@ -67,20 +66,11 @@ class frame_pool {
     return size_class * grain - malloc_header;
   }
 
-  static void keep(list& free, void* block) noexcept {
-    --free.room;
-    auto* const c = static_cast<cell*>(block);
-    c->next = free.first;
-    free.first = c;
-  }
   [[gnu::cold, gnu::noinline]] static void* fresh(std::size_t bytes);
-  // Gives back to malloc what the list has no room for; the first block of a size makes the room.
-  [[gnu::cold, gnu::noinline]] void put_slow(void* block, std::size_t size_class) noexcept;
+  [[gnu::cold, gnu::noinline]] static void give_back(void* block) noexcept;
   void drain() noexcept;
-  bool first_use(std::size_t size_class) noexcept;
 
-  list lists_[classes]{};
-  bool used_[classes]{};
+  cell* lists_[classes]{};
 };
 
 // Constant-initialised and trivially destructible, so that no guard stands on the way in. A cleaner,
