@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <time.h>
@@ -26,6 +27,11 @@ fd_record& io_driver::record(int fd) {
   return records_[index];
 }
 
+bool io_driver::plausible(int fd) const noexcept {
+  if (fd < 0) return false;
+  return static_cast<std::size_t>(fd) < records_.size() || ::fcntl(fd, F_GETFD) >= 0;
+}
+
 // Where a stream's operation stands; files have no slots, any number may be under way.
 op** io_driver::slot(op& request) {
   if (request.lowering->interest == 0 || request.fd < 0) return nullptr;
@@ -34,7 +40,7 @@ op** io_driver::slot(op& request) {
 }
 
 bool io_driver::submit(op& request) {
-  if (request.fd < 0 && request.lowering->interest != 0) {
+  if (request.lowering->interest != 0 && !plausible(request.fd)) {
     request.answer = -EBADF;
     return true;
   }
@@ -67,6 +73,7 @@ void io_driver::vacate(op& request) noexcept {
 }
 
 bool io_driver::interrupt(int fd, close_wait& closer) noexcept {
+  if (!plausible(fd)) return true;
   fd_record& r = record(fd);
   r.ends = true;
   for (op* const waiting : {r.reading, r.writing}) {
@@ -80,6 +87,7 @@ bool io_driver::interrupt(int fd, close_wait& closer) noexcept {
 }
 
 void io_driver::forget(int fd) noexcept {
+  if (static_cast<std::size_t>(fd) >= records_.size()) return;
   fd_record& r = record(fd);
   PLAIT_CHECK(r.reading == nullptr && r.writing == nullptr,
               "a stream was destroyed while a task waits for it; end the task first, or await close()");

@@ -78,6 +78,8 @@ class io_driver : public driver {
  protected:
   virtual bool begin_op(op& request) = 0;
   fd_record& record(int fd);
+  // Whether it can be a descriptor: no table is made for a number that is none.
+  bool plausible(int fd) const noexcept;
 
   std::vector<fd_record> records_;
 

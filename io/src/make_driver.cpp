@@ -37,6 +37,14 @@ std::string refusal(std::system_error const& e) {
   }
 }
 
+std::unique_ptr<driver> epoll_or_why() {
+  try {
+    return io::make_epoll_driver();
+  } catch (std::system_error const& e) {
+    throw std::system_error(e.code(), "no driver can be made: " + refusal(e));
+  }
+}
+
 struct choice {
   std::unique_ptr<driver> made;
   driver_report report;
@@ -47,7 +55,7 @@ choice choose(driver_options options) {
   if (!asked) options.kind = kind_by_environment();
   char const* const by = asked ? "asked for by the program" : "asked for by PLAIT_DRIVER";
   if (options.kind == driver_kind::epoll) {
-    return {io::make_epoll_driver(), {driver_kind::epoll, by}};
+    return {epoll_or_why(), {driver_kind::epoll, by}};
   }
   try {
     auto made = io::make_uring_driver(options);
@@ -59,7 +67,7 @@ choice choose(driver_options options) {
                                             " and is refused: " + refusal(e) +
                                             "; PLAIT_DRIVER=epoll works without it");
     }
-    return {io::make_epoll_driver(), {driver_kind::epoll, "io_uring is refused: " + refusal(e)}};
+    return {epoll_or_why(), {driver_kind::epoll, "io_uring is refused: " + refusal(e)}};
   }
 }
 

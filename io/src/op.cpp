@@ -45,6 +45,8 @@ bool op::proceed(io_driver& driver) {
 bool op::goes_on() noexcept {
   if (cancel_asked || closed) {
     if (all && answer > 0) done += static_cast<std::size_t>(answer);
+    // What io_uring says of a cancelled operation that a thread of its own carried out.
+    if (answer == -EAGAIN || answer == -EINTR) answer = -ECANCELED;
     return false;
   }
   if (answer == -EAGAIN || answer == -EINTR) {

@@ -59,7 +59,10 @@ class result_operation : public operation {
   static constexpr bool ignores_cancel = true;  // the operation inside decides
 
   bool start(detail::task_state& task) {
-    started_ = !detail::cancel_pending(scheduler::current(), task);
+    started_ = true;
+    if constexpr (!requires { Op::ignores_cancel; }) {
+      started_ = !detail::cancel_pending(scheduler::current(), task);
+    }
     if (!started_) operation_access::skip(op_);
     return started_ && op_.start(task);
   }

@@ -57,13 +57,31 @@ class open_operation : public blocking_op {
   std::string path_;
 };
 
+// Holds the descriptor until it begins: one that is never awaited closes it, too.
 class file_close_operation : public blocking_op {
  public:
-  explicit file_close_operation(int fd) noexcept : blocking_op(lowerings::close, fd, nullptr, 0) {}
+  explicit file_close_operation(descriptor owned) noexcept
+      : blocking_op(lowerings::close, -1, nullptr, 0), owned_(std::move(owned)) {}
   static constexpr bool ignores_cancel = true;  // the descriptor is gone either way
+
+  bool start(plait::detail::task_state& task) {
+    fd = owned_.release();
+    if (fd >= 0) return blocking_op::start(task);
+    complete_inline(status::done);
+    return false;
+  }
   void result() const {
     if (failed()) throw_failure();
   }
+  io::result<void> expected() const {
+    if (failed()) return tl::unexpected(failure());
+    return {};
+  }
+  static auto failed(std::error_code code) { return tl::unexpected(io_failure{code, 0, "timeout"}); }
+
+ private:
+  using op::failed;
+  descriptor owned_;
 };
 
 class file {
@@ -83,8 +101,9 @@ class file {
 
   std::uint64_t size() const;
 
-  // Reports what the kernel could not write back. The destructor closes, too, but tells nobody.
-  file_close_operation close() noexcept { return file_close_operation(fd_.release()); }
+  // Reports what the kernel could not write back; a file that is closed already stays so. The
+  // destructor closes, too, but tells nobody.
+  file_close_operation close() noexcept { return file_close_operation(std::move(fd_)); }
 
   int fd() const noexcept { return fd_.get(); }
   bool is_open() const noexcept { return static_cast<bool>(fd_); }

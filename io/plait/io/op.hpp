@@ -75,7 +75,7 @@ class count_op : public op {
  public:
   using op::op;
   // Nothing to move is done at once: the kernel would wait for data all the same.
-  bool start(detail::task_state& task) {
+  bool start(plait::detail::task_state& task) {
     if (length != 0) return op::start(task);
     complete_inline(status::done);
     return false;

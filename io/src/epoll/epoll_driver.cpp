@@ -68,15 +68,16 @@ epoll_driver::~epoll_driver() {
   close(doorbell_);
 }
 
-void epoll_driver::enroll(int fd, fd_record& r) {
-  if (r.registered) return;
+// 0 or a negative errno: the limit of watched descriptors, or no memory.
+int epoll_driver::enroll(int fd, fd_record& r) noexcept {
+  if (r.registered) return 0;
   int const answer = register_fd(epoll_, fd, both_edges, r.generation);
   // EPERM: a regular file, which is always ready. EBADF is for the operation itself to find.
-  if (answer < 0 && answer != -EPERM && answer != -EBADF) {
-    throw std::system_error(-answer, std::generic_category(), "epoll_ctl");
-  }
+  if (answer == -EBADF) return 0;
+  if (answer < 0 && answer != -EPERM) return answer;
   r.registered = true;
   r.one_shot = false;
+  return 0;
 }
 
 bool epoll_driver::attempt(op& request, fd_record& r) {
@@ -100,7 +101,8 @@ bool epoll_driver::attempt(op& request, fd_record& r) {
 bool epoll_driver::begin_op(op& request) {
   if (request.lowering->interest == 0) return begin_blocking(request);
   fd_record& r = record(request.fd);
-  enroll(request.fd, r);
+  request.answer = enroll(request.fd, r);
+  if (request.answer < 0) return true;
   if (attempt(request, r)) return true;
   ++in_flight_;
   return false;
@@ -111,8 +113,9 @@ bool epoll_driver::begin_blocking(op& request) {
     request.answer = request.lowering->try_now(request);
     if (request.answer != -EAGAIN) return true;
   }
+  thread_pool& pool = blocking_pool();  // may throw
   ++in_flight_;
-  static_cast<blocking_op&>(request).send_to(blocking_pool(), in_flight_);
+  static_cast<blocking_op&>(request).send_to(pool, in_flight_);
   return false;
 }
 
@@ -148,7 +151,7 @@ void epoll_driver::dispatch(int fd, std::uint32_t generation, unsigned events) {
 
 void epoll_driver::watch(fd_wait& wait) {
   int const fd = wait.fd();
-  if (fd < 0) return wait.finish_request(-EBADF, 0);
+  if (!plausible(fd)) return wait.finish_request(-EBADF, 0);
   fd_record& r = record(fd);
   wait.previous = nullptr;
   wait.next = r.waits;
@@ -214,6 +217,7 @@ void epoll_driver::unwatch(fd_wait& wait) noexcept {
 }
 
 void epoll_driver::forget(int fd) noexcept {
+  if (static_cast<std::size_t>(fd) >= records_.size()) return;
   if (record(fd).registered || record(fd).one_shot) control(epoll_, EPOLL_CTL_DEL, fd, 0, 0);
   io_driver::forget(fd);
 }

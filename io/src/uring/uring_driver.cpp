@@ -81,7 +81,8 @@ uring_driver::uring_driver(driver_options const& options) {
     int const error = doorbell_ < 0 ? errno : ENOSYS;
     io_uring_queue_exit(&ring_);
     if (doorbell_ >= 0) close(doorbell_);
-    throw std::system_error(error, std::generic_category(), "io_uring: the kernel is too old");
+    throw std::system_error(error, std::generic_category(),
+                            error == ENOSYS ? "io_uring: the kernel is too old" : "eventfd");
   }
   io_uring_ring_dontfork(&ring_);
   // IORING_OP_SOCKET came with multishot accept, in 5.19, and is what a probe can see of it.
