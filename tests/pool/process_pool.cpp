@@ -3,6 +3,7 @@
 
 #include "fifo.hpp"
 
+#include <plait/pool/errors.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>

@@ -5,6 +5,7 @@
 #include "watched.hpp"
 
 #include <plait/driver.hpp>
+#include <plait/pool/errors.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>

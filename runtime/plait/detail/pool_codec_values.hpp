@@ -6,7 +6,8 @@
 #pragma once
 
 #include <plait/codec.hpp>
-#include <plait/detail/await_safe.hpp>
+
+#include <string_view>
 
 namespace plait::detail {
 
@@ -67,6 +68,15 @@ inline constexpr bool is_view_like = [] {
   }
 }();
 
+// A lambda itself, not a template over one: "[T = (lambda at f.cpp:1:2)]" for clang,
+// "[with T = f()::<lambda(int)>]" for GCC.
+template <class T>
+constexpr bool is_lambda() {
+  std::string_view const name = __PRETTY_FUNCTION__;
+  return name.find("T = (lambda at ") != std::string_view::npos ||
+         (name.find("<lambda(") != std::string_view::npos && name.ends_with(")>]"));
+}
+
 // Whether a value is nothing but its bytes, any of which are valid: may be copied in bulk. A bool is
 // not, for only two of its bytes are.
 template <class T>
@@ -97,7 +107,7 @@ constexpr bool is_bytewise() {
   } else if constexpr (is_reflectable<T>) {
     return all_bytewise<decltype(members_of(std::declval<T&>()))>;
   } else {
-    return !std::is_aggregate_v<T> && !is_closure<T>();
+    return !std::is_aggregate_v<T> && !is_lambda<T>();
   }
 }
 
@@ -121,10 +131,10 @@ constexpr void refuse() {
   static_assert(!is_view_like<T>,
                 "plait: a view does not own its elements and cannot travel to another process; pass a "
                 "std::string or std::vector");
-  static_assert(is_pointer_like<T> || is_view_like<T> || !is_closure<T>(),
+  static_assert(is_pointer_like<T> || is_view_like<T> || !is_lambda<T>(),
                 "plait: a lambda with captures cannot travel to another process; pass what it captures "
                 "as arguments");
-  static_assert(is_pointer_like<T> || is_view_like<T> || is_closure<T>(),
+  static_assert(is_pointer_like<T> || is_view_like<T> || is_lambda<T>(),
                 "plait: no codec for this type; give it a friend function template "
                 "plait_codec(archive, value) that calls archive(member, ...)");
 }

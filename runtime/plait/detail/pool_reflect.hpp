@@ -75,7 +75,8 @@ struct member_counter {
 };
 
 template <class T>
-inline constexpr std::size_t member_count = member_counter<T>::template count<0, member_counter<T>::initialisers()>();
+inline constexpr std::size_t member_count =
+    member_counter<T>::template count<0, member_counter<T>::initialisers()>();
 
 inline constexpr std::size_t reflected_members_max = 20;
 
