@@ -40,6 +40,16 @@
 
 namespace plait {
 
+class encoder;
+class decoder;
+
+namespace detail {
+template <class T>
+void encode(encoder& to, T const& value);
+template <class T>
+void decode(decoder& from, T& value);
+}  // namespace detail
+
 // A message that does not make sense: truncated, with a length that cannot be, or too deeply nested.
 class codec_error : public std::runtime_error {
  public:
@@ -149,6 +159,14 @@ class decoder {
 #include <plait/detail/pool_codec_values.hpp>
 
 namespace plait {
+
+namespace detail {
+// Defined by the header above, or after this one where that was the first to be included.
+template <class T>
+void encode(encoder& e, T const& value);
+template <class T>
+void decode(decoder& d, T& value);
+}  // namespace detail
 
 template <class... Ts>
 void encoder::operator()(Ts const&... values) {
