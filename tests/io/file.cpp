@@ -4,6 +4,7 @@
 #include "support/io_test.hpp"
 
 #include <plait/cancel.hpp>
+#include <plait/io/blocking_op.hpp>
 #include <plait/io/error.hpp>
 #include <plait/task_group.hpp>
 #include <plait/timeout.hpp>

@@ -4,6 +4,7 @@
 #include "support/fake_io_driver.hpp"
 
 #include <plait/cancel.hpp>
+#include <plait/io/lowerings.hpp>
 #include <plait/io/tcp.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>

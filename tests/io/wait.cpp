@@ -113,10 +113,12 @@ IO_TEST("wait: several tasks wait for one descriptor, in both directions") {
     co_await plait::with_task_group([&](task_group& g) -> task<> {
       for (int i = 0; i < 3; ++i) {
         g.spawn([&]() -> task<> {
-          if (short const e = co_await wait_readable(p.read.fd()); (e & POLLIN) != 0) ++readable;
+          short const events = co_await wait_readable(p.read.fd());
+          if ((events & POLLIN) != 0) ++readable;
         });
         g.spawn([&]() -> task<> {
-          if (short const e = co_await wait_writable(p.read.fd()); (e & POLLOUT) != 0) ++writable;
+          short const events = co_await wait_writable(p.read.fd());
+          if ((events & POLLOUT) != 0) ++writable;
         });
       }
       co_await turns(3);
