@@ -20,7 +20,7 @@ namespace {
 struct frees_at_thread_end {
   frees_at_thread_end() noexcept {}
   ~frees_at_thread_end() {
-    if (block != nullptr) plait::detail::free_frame(block, 64);
+    if (block != nullptr) plait::detail::frames_here.put(block, 64);
   }
   void* block = nullptr;
 };
@@ -148,6 +148,6 @@ TEST_CASE("frame pool: a task made on one thread may be dropped on another") {
 }
 
 TEST_CASE("frame pool: a thread's end gives everything back, also what is freed even later") {
-  std::thread([] { freed_late.block = plait::detail::allocate_frame(64); }).join();
+  std::thread([] { freed_late.block = plait::detail::frames_here.get(64); }).join();
   SUCCEED("the leak checker and the ledger judge");
 }

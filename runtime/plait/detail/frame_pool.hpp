@@ -35,8 +35,8 @@ class frame_pool {
   void put(void* block, std::size_t bytes) noexcept {
     std::size_t const size_class = class_of(bytes);
     cell* const first = size_class < classes ? lists_[size_class] : nullptr;
-    std::size_t const depth = first != nullptr ? first->depth + 1 : 1;
-    if (size_class >= classes || depth > kept_max(bytes)) [[unlikely]] return give_back(block);
+    std::size_t const depth = first != nullptr ? first->depth + 1 : bottom_;
+    if (size_class >= classes || depth > kept_max(bytes)) [[unlikely]] return give_back(block, bytes);
     auto* const c = static_cast<cell*>(block);
     c->next = first;
     c->depth = depth;
@@ -66,15 +66,22 @@ class frame_pool {
     return size_class * grain - malloc_header;
   }
 
-  [[gnu::cold, gnu::noinline]] static void* fresh(std::size_t bytes);
-  [[gnu::cold, gnu::noinline]] static void give_back(void* block) noexcept;
+  // The depth of the first block in a list while nothing may be kept, for nobody would give it back:
+  // before the thread's cleaner is there, and after it.
+  static constexpr std::size_t nothing_kept = static_cast<std::size_t>(-1);
+
+  [[gnu::cold, gnu::noinline]] void* fresh(std::size_t bytes);
+  [[gnu::cold, gnu::noinline]] void give_back(void* block, std::size_t bytes) noexcept;
+  void open() noexcept;
   void drain() noexcept;
 
   cell* lists_[classes]{};
+  std::size_t bottom_ = nothing_kept;  // else 1
+  bool thread_ended_ = false;
 };
 
 // Constant-initialised and trivially destructible, so that no guard stands on the way in. A cleaner,
-// made with the thread's first block, gives the lists back at thread exit.
+// made with the first block that the thread takes or frees, gives the lists back at thread exit.
 inline thread_local constinit frame_pool frames_here{};
 
 inline void* allocate_frame(std::size_t bytes) {
