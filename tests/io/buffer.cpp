@@ -35,6 +35,12 @@ TEST_CASE("buffer: text is written without its terminator") {
   CHECK(const_buffer(bytes).data() == bytes.data());
 }
 
+TEST_CASE("buffer: an array of char that can be changed is written whole, without looking for an end") {
+  char bytes[3] = {'a', 'b', 'c'};
+  CHECK(const_buffer(bytes).size() == 3);
+  CHECK(const_buffer(bytes).data() == reinterpret_cast<std::byte const*>(bytes));
+}
+
 TEST_CASE("buffer: constant and wide elements are refused where they would be wrong") {
   STATIC_REQUIRE_FALSE(std::is_constructible_v<mutable_buffer, std::string const&>);
   STATIC_REQUIRE_FALSE(std::is_constructible_v<mutable_buffer, std::string_view>);

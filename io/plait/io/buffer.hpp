@@ -45,9 +45,11 @@ class const_buffer {
   const_buffer(std::string_view text) noexcept : const_buffer(text.data(), text.size()) {}
   const_buffer(std::string const& text) noexcept : const_buffer(text.data(), text.size()) {}
   const_buffer(char const* text) noexcept : const_buffer(std::string_view(text)) {}
+  // An array of char that can be changed is a buffer, whole; a constant one is a literal, above.
   template <byte_range Range>
-    requires(!std::is_array_v<std::remove_cvref_t<Range>> &&
-             !std::is_convertible_v<Range, std::string_view>)
+    requires(!std::is_convertible_v<Range, std::string_view> ||
+             (std::is_array_v<std::remove_reference_t<Range>> &&
+              !std::is_const_v<span_element_t<Range>>))
   const_buffer(Range&& range) noexcept : const_buffer(std::span(range).data(), std::span(range).size()) {}
 
   std::byte const* data() const noexcept { return data_; }

@@ -58,8 +58,9 @@ class frame_pool {
 
   friend struct frame_pool_cleaner;
 
-  // With malloc's header a block fills whole grains.
+  // With malloc's header a block fills whole grains; the smallest holds a cell.
   static constexpr std::size_t class_of(std::size_t bytes) noexcept {
+    if (bytes < sizeof(cell)) bytes = sizeof(cell);
     return (bytes + malloc_header + grain - 1) / grain;
   }
   static constexpr std::size_t block_bytes(std::size_t size_class) noexcept {
