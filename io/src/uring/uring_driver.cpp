@@ -9,8 +9,26 @@
 #include <system_error>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PLAIT_TSAN 1
+extern "C" void AnnotateNewMemory(char const* file, int line, void const volatile* memory, long size);
+#endif
+#endif
+
 namespace plait::io {
 namespace {
+
+// liburing maps the rings by system calls that ThreadSanitizer does not see, perhaps where a thread's
+// stack was; without this it would find races with that thread.
+void tell_sanitizer([[maybe_unused]] io_uring const& ring) {
+#ifdef PLAIT_TSAN
+  auto const sqes_bytes = static_cast<long>(ring.sq.ring_entries * sizeof(io_uring_sqe));
+  AnnotateNewMemory(__FILE__, __LINE__, ring.sq.ring_ptr, static_cast<long>(ring.sq.ring_sz));
+  AnnotateNewMemory(__FILE__, __LINE__, ring.cq.ring_ptr, static_cast<long>(ring.cq.ring_sz));
+  AnnotateNewMemory(__FILE__, __LINE__, ring.sq.sqes, sqes_bytes);
+#endif
+}
 
 // Named by number: liburing 2.3 is older than they are.
 constexpr unsigned enter_no_iowait = 1U << 7;     // Linux 6.15: a sleeping loop is not "waiting for I/O"
@@ -72,6 +90,7 @@ uring_driver::uring_driver(driver_options const& options) {
   if (int const refused = set_up(ring_, options); refused < 0) {
     throw std::system_error(-refused, std::generic_category(), "io_uring_setup");
   }
+  tell_sanitizer(ring_);
   doorbell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   // Both are there from 5.17 on. Before that a cancel that asks for no completion is refused, and
   // what it should have ended would go on for ever.
