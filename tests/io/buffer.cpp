@@ -41,6 +41,23 @@ TEST_CASE("buffer: an array of char that can be changed is written whole, withou
   CHECK(const_buffer(bytes).data() == reinterpret_cast<std::byte const*>(bytes));
 }
 
+TEST_CASE("buffer: an array that can be written to means all of its bytes, with or without a zero") {
+  char unterminated[3] = {'a', 'b', 'c'};
+  char zeros[4] = {};
+  CHECK(const_buffer(unterminated).size() == 3);
+  CHECK(const_buffer(zeros).size() == 4);
+  std::byte bytes[5] = {};
+  unsigned char const octets[6] = {};
+  CHECK(const_buffer(bytes).size() == 5);
+  CHECK(const_buffer(octets).data() == reinterpret_cast<std::byte const*>(octets));
+  CHECK(const_buffer(octets).size() == 6);
+
+  char const text[8] = "abc";
+  char const* const literal = "hello";
+  CHECK(const_buffer(text).size() == 3);
+  CHECK(const_buffer(literal).size() == 5);
+}
+
 TEST_CASE("buffer: constant and wide elements are refused where they would be wrong") {
   STATIC_REQUIRE_FALSE(std::is_constructible_v<mutable_buffer, std::string const&>);
   STATIC_REQUIRE_FALSE(std::is_constructible_v<mutable_buffer, std::string_view>);

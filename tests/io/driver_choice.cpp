@@ -195,6 +195,7 @@ TEST_CASE("driver choice: with too few descriptors a driver is an error that say
   environment const none(nullptr);
   for (driver_kind const kind : {driver_kind::automatic, driver_kind::epoll, driver_kind::io_uring}) {
     if (kind == driver_kind::io_uring && !kernel_has_uring()) continue;
+    CHECK(make_driver({.kind = kind})->in_flight() == 0);
     for (int const left : {0, 1}) {
       std::string text;
       std::error_code code;

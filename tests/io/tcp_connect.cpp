@@ -8,6 +8,7 @@
 #include <plait/task_group.hpp>
 #include <plait/timeout.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -146,18 +147,17 @@ IO_TEST("tcp: a connect in a cancelled scope does not begin") {
 IO_TEST("tcp: with no descriptor left connect says how to get more") {
   io.run([&]() -> task<> {
     auto listener = tcp_listener::listen(address::loopback(0));
-    bool threw = false;
-    {
-      plait::test::descriptor_famine const famine;
-      try {
-        co_await tcp_stream::connect(listener.local_address());
-      } catch (io_error const& e) {
-        threw = true;
-        CHECK(e.code() == std::errc::too_many_files_open);
-        CHECK(std::string(e.what()).find("ulimit -n") != std::string::npos);
-      }
+    plait::test::descriptor_famine famine;
+    std::optional<io_error> error;
+    try {
+      co_await tcp_stream::connect(listener.local_address());
+    } catch (io_error const& e) {
+      error = e;
     }
-    CHECK(threw);
+    famine.end();
+    REQUIRE(error.has_value());
+    CHECK(error->code() == std::errc::too_many_files_open);
+    CHECK(std::string(error->what()).find("ulimit -n") != std::string::npos);
     auto const client = co_await tcp_stream::connect(listener.local_address());
     CHECK(client.is_open());
   });

@@ -1,11 +1,14 @@
 #include "support/io_peer.hpp"
 
+#include <plait/io/error.hpp>
+
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <system_error>
 
 #include <fcntl.h>
@@ -125,6 +128,14 @@ int open_descriptors() {
 // A limit below what is open leaves that alone; new numbers must be below it. The lowest free
 // number decides, so holes are counted.
 descriptor_famine::descriptor_famine(int left) {
+  // UBSan needs descriptors for its first look at a class's virtual table, and remembers the answer.
+  std::error_code const code(EMFILE, std::generic_category());
+  std::system_error const plain(code, "");
+  io::io_error const ours({code, 0, ""});
+  for (std::system_error const* const e : {&plain, static_cast<std::system_error const*>(&ours)}) {
+    std::runtime_error const& base = *e;
+    static_cast<void>(e->code().message() + base.what());
+  }
   rlimit limit{};
   check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
   previous_ = limit.rlim_cur;

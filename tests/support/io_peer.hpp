@@ -62,7 +62,8 @@ class closed_port {
 // How many descriptors this process has open.
 int open_descriptors();
 
-// Takes descriptors until none is left, or only so many; gives them back at its end.
+// Takes descriptors until none is left, or only so many; gives them back at its end. Sanitizers and
+// Catch may need some themselves: check when it has ended.
 class descriptor_famine {
  public:
   explicit descriptor_famine(int left = 0);
