@@ -26,6 +26,15 @@ int check(int answer, char const* what) {
   return answer;
 }
 
+// A ring that the thread has closed is still being cleared up, which the kernel does by interrupting
+// the thread like a signal; and calls with a time limit are not restarted by themselves.
+template <class Call>
+auto again_if_interrupted(Call call) {
+  auto answer = call();
+  while (answer < 0 && errno == EINTR) answer = call();
+  return answer;
+}
+
 // A test that is wrong fails after this time instead of waiting for ever.
 void be_patient(int fd) {
   timeval const patience{10, 0};
@@ -46,6 +55,16 @@ io::address address_of(int fd) {
   return io::address::from(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
+// An interrupted connect goes on by itself, and is asked for until it has been made.
+void finish_connect(int fd, io::address const& to) {
+  int answer = ::connect(fd, to.data(), to.size());
+  while (answer < 0 && (errno == EINTR || errno == EALREADY)) {
+    answer = ::connect(fd, to.data(), to.size());
+  }
+  if (answer < 0 && errno == EISCONN) return;
+  check(answer, "connect");
+}
+
 void set_buffer(int fd, int name, int bytes) {
   if (bytes > 0) check(::setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof bytes), "setsockopt");
 }
@@ -54,13 +73,14 @@ void set_buffer(int fd, int name, int bytes) {
 
 peer peer::connect(io::address const& to) {
   peer p = new_socket(to.family());
-  check(::connect(p.fd(), to.data(), to.size()), "connect");
+  finish_connect(p.fd(), to);
   return p;
 }
 
 void peer::send(std::string_view bytes, int flags) {
   while (!bytes.empty()) {
-    auto const n = ::send(fd_, bytes.data(), bytes.size(), flags | MSG_NOSIGNAL);
+    auto const n = again_if_interrupted(
+        [&] { return ::send(fd_, bytes.data(), bytes.size(), flags | MSG_NOSIGNAL); });
     check(n < 0 ? -1 : 0, "send");
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -68,9 +88,15 @@ void peer::send(std::string_view bytes, int flags) {
 
 std::string peer::receive(std::size_t bytes) {
   std::string got(bytes, '\0');
-  auto const n = ::recv(fd_, got.data(), bytes, MSG_WAITALL);
-  check(n < 0 ? -1 : 0, "recv");
-  got.resize(static_cast<std::size_t>(n));
+  std::size_t done = 0;
+  while (done < bytes) {
+    auto const n = again_if_interrupted(
+        [&] { return ::recv(fd_, got.data() + done, bytes - done, MSG_WAITALL); });
+    check(n < 0 ? -1 : 0, "recv");
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  got.resize(done);
   return got;
 }
 
@@ -78,7 +104,7 @@ std::string peer::receive_all() {
   std::string got;
   for (;;) {
     char piece[65536];
-    auto const n = ::recv(fd_, piece, sizeof piece, 0);
+    auto const n = again_if_interrupted([&] { return ::recv(fd_, piece, sizeof piece, 0); });
     if (n < 0 && errno == ECONNRESET) return got + "reset";
     check(n < 0 ? -1 : 0, "recv");
     if (n == 0) return got;
@@ -109,8 +135,11 @@ connection connected(int send_buffer_bytes, int receive_buffer_bytes) {
   set_buffer(other.fd(), SO_SNDBUF, send_buffer_bytes);
   set_buffer(other.fd(), SO_RCVBUF, receive_buffer_bytes);
   io::address const at = address_of(listener.fd());
-  check(::connect(other.fd(), at.data(), at.size()), "connect");
-  int const accepted = check(::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC), "accept");
+  finish_connect(other.fd(), at);
+  int const accepted = check(again_if_interrupted([&] {
+                               return ::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC);
+                             }),
+                             "accept");
   return connection{io::tcp_stream(io::descriptor(accepted)), std::move(other)};
 }
 
