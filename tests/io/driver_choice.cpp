@@ -9,6 +9,7 @@
 #include <plait/io/file.hpp>
 #include <plait/io/serve.hpp>
 #include <plait/io/tcp.hpp>
+#include <plait/io/wait.hpp>
 #include <plait/task_group.hpp>
 
 #include <cerrno>
@@ -216,6 +217,34 @@ TEST_CASE("driver choice: with too few descriptors a driver is an error that say
     }
   }
   CHECK(make_driver() != nullptr);
+}
+
+TEST_CASE("driver: an epoll that takes no more descriptors fails the operation and leaves the stream usable") {
+  child_end const end = in_child([] {
+    plait::test::hang_guard const guard("an epoll that takes no more descriptors", 30);
+    plait::scheduler s(make_driver({.kind = driver_kind::epoll}));
+    if (!plait::test::deny_system_call(SYS_epoll_ctl, ENOSPC)) ::_exit(77);
+    int const right = plait::run_on(s, []() -> task<int> {
+      plait::test::connection c = plait::test::connected();
+      char into[4];
+      int enospc = 0;
+      for (int i = 0; i < 3; ++i) {
+        auto const read = co_await as_result(c.stream.read_some(into));
+        if (!read && read.error().code == std::errc::no_space_on_device) ++enospc;
+        try {
+          co_await plait::io::wait_readable(c.stream.fd());
+        } catch (std::system_error const& e) {
+          if (e.code() == std::errc::no_space_on_device) ++enospc;
+        }
+      }
+      co_await c.stream.close();
+      co_return enospc;
+    }());
+    if (right != 6) ::_exit(5);
+  });
+  if (end.exited_with(77)) return plait::test::skip("the kernel has no seccomp filters");
+  INFO(end.output);
+  CHECK(end.exited_with(0));
 }
 
 IO_TEST("driver: a process that is forked while the loop runs leaves the parent's driver alone") {
