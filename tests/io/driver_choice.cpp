@@ -219,7 +219,7 @@ TEST_CASE("driver choice: with too few descriptors a driver is an error that say
   CHECK(make_driver() != nullptr);
 }
 
-TEST_CASE("driver: an epoll that takes no more descriptors fails the operation and leaves the stream usable") {
+TEST_CASE("driver: an epoll that takes no more descriptors fails the operation, and frees its slot") {
   child_end const end = in_child([] {
     plait::test::hang_guard const guard("an epoll that takes no more descriptors", 30);
     plait::scheduler s(make_driver({.kind = driver_kind::epoll}));
