@@ -1,6 +1,7 @@
 #include "uring_driver.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <poll.h>
@@ -9,26 +10,12 @@
 #include <system_error>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PLAIT_TSAN 1
-extern "C" void AnnotateNewMemory(char const* file, int line, void const volatile* memory, long size);
-#endif
-#endif
-
 namespace plait::io {
 namespace {
 
-// liburing maps the rings by system calls that ThreadSanitizer does not see, perhaps where a thread's
-// stack was; without this it would find races with that thread.
-void tell_sanitizer([[maybe_unused]] io_uring const& ring) {
-#ifdef PLAIT_TSAN
-  auto const sqes_bytes = static_cast<long>(ring.sq.ring_entries * sizeof(io_uring_sqe));
-  AnnotateNewMemory(__FILE__, __LINE__, ring.sq.ring_ptr, static_cast<long>(ring.sq.ring_sz));
-  AnnotateNewMemory(__FILE__, __LINE__, ring.cq.ring_ptr, static_cast<long>(ring.cq.ring_sz));
-  AnnotateNewMemory(__FILE__, __LINE__, ring.sq.sqes, sqes_bytes);
-#endif
-}
+// liburing maps and unmaps the rings by system calls that ThreadSanitizer does not see, and the kernel
+// may give one thread the pages that another gave back: all that was done to the old ring came before.
+std::atomic<unsigned> rings_unmapped{0};
 
 // Named by number: liburing 2.3 is older than they are.
 constexpr unsigned enter_no_iowait = 1U << 7;     // Linux 6.15: a sleeping loop is not "waiting for I/O"
@@ -36,6 +23,19 @@ constexpr unsigned feature_no_iowait = 1U << 17;
 
 constexpr std::uint64_t doorbell_tag = 1;
 constexpr std::uint64_t cancel_tag = 2;
+
+// Some kernels let a number out that is meant for themselves: the open of a FIFO that is cancelled
+// ends with ERESTARTSYS. All four mean that the call was interrupted.
+int public_result(int result) noexcept {
+  switch (result) {
+    case -512:  // ERESTARTSYS
+    case -513:  // ERESTARTNOINTR
+    case -514:  // ERESTARTNOHAND
+    case -516:  // ERESTART_RESTARTBLOCK
+      return -EINTR;
+    default: return result;
+  }
+}
 
 // What each kernel refuses is left out step by step: deferred task work came with 6.1, cooperative
 // with 5.19.
@@ -90,7 +90,7 @@ uring_driver::uring_driver(driver_options const& options) {
   if (int const refused = set_up(ring_, options); refused < 0) {
     throw std::system_error(-refused, std::generic_category(), "io_uring_setup");
   }
-  tell_sanitizer(ring_);
+  static_cast<void>(rings_unmapped.load(std::memory_order_acquire));
   doorbell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   // Both are there from 5.17 on. Before that a cancel that asks for no completion is refused, and
   // what it should have ended would go on for ever.
@@ -112,6 +112,7 @@ uring_driver::~uring_driver() {
   PLAIT_CHECK(in_flight_ == 0,
               "a driver was destroyed while operations were in flight; a listener must not outlive "
               "its scheduler");
+  rings_unmapped.fetch_add(1, std::memory_order_release);
   io_uring_queue_exit(&ring_);
   close(doorbell_);
 }
@@ -234,7 +235,7 @@ bool uring_driver::reap() {
     if ((cqe.flags & IORING_CQE_F_MORE) != 0) {
       request.finish_request(cqe.res, cqe.flags);
     } else {
-      terminal(request, cqe.res, cqe.flags);
+      terminal(request, public_result(cqe.res), cqe.flags);
     }
   }
   io_uring_smp_store_release(ring_.cq.khead, head);
