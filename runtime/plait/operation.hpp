@@ -24,15 +24,22 @@ namespace detail {
 struct task_state;
 }
 
-class operation {
+// What a task is suspended on, to the scope that is cancelled.
+class cancellable {
+ public:
+  // At most while the task is suspended. Asks the holder (driver, timer, queue) to let go; never
+  // resumes anything.
+  virtual void cancel() noexcept = 0;
+
+ protected:
+  ~cancellable() = default;
+};
+
+class operation : public cancellable {
  public:
   enum class status : std::uint8_t { idle, pending, done, cancelled };
 
   status state() const noexcept { return status_; }
-
-  // Called by the scope that is cancelled, at most while pending. Asks the holder (driver, timer,
-  // queue) to let go; never resumes anything.
-  virtual void cancel() noexcept = 0;
 
  protected:
   operation() = default;

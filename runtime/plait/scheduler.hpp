@@ -71,11 +71,12 @@ class scheduler {
   std::function<void(std::exception_ptr)> on_unhandled;
 
   // For operations and scopes.
-  void make_ready(detail::task_state& task) noexcept {
-    task.next_ready = nullptr;
-    *last_ready_ = &task;
-    last_ready_ = &task.next_ready;
+  void make_ready(detail::resumable& leaf) noexcept {
+    leaf.next_ready = nullptr;
+    *last_ready_ = &leaf;
+    last_ready_ = &leaf.next_ready;
   }
+  void make_ready(detail::task_state& task) noexcept { make_ready(*task.leaf); }
   // An operation finished without suspending; false when it is time to suspend all the same.
   bool spend_inline() noexcept { return --inline_left_ > 0; }
   void refill_inline() noexcept { inline_left_ = inline_budget; }
@@ -105,8 +106,8 @@ class scheduler {
 
   static constinit thread_local scheduler* here_;
 
-  detail::task_state* first_ready_ = nullptr;
-  detail::task_state** last_ready_ = &first_ready_;
+  detail::resumable* first_ready_ = nullptr;
+  detail::resumable** last_ready_ = &first_ready_;
   bool in_turn_ = false;
   int inline_left_ = inline_budget;
   int budget_ = turn_budget;

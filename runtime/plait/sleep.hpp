@@ -66,31 +66,21 @@ class yield_operation : public operation {
 
 namespace detail {
 
-// What op_awaiter does with a yield_operation, without the operation.
+// What op_awaiter does with a yield_operation, without the operation. What await_suspend throws
+// comes out of the co_await, so that nothing need be kept until then.
 class yield_awaiter {
  public:
   yield_awaiter(frame_link&, yield_operation&&) noexcept {}
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+  void await_suspend(std::coroutine_handle<Promise> h) {
     frame_link& frame = h.promise();
-    task_state& task = *frame.owner;
     scheduler& s = scheduler::current();
-    if (cancel_pending(s, task)) [[unlikely]] {
-      cancelled_ = &task;
-      return false;
-    }
-    task.leaf = &frame;
-    s.make_ready(task);
-    return true;
+    if (cancel_pending(s, *frame.owner)) [[unlikely]] throw_cancelled(*frame.owner);
+    s.make_ready(frame);
   }
-  void await_resume() const {
-    if (cancelled_ != nullptr) [[unlikely]] throw_cancelled(*cancelled_);
-  }
-
- private:
-  task_state* cancelled_ = nullptr;
+  void await_resume() const noexcept {}
 };
 
 }  // namespace detail

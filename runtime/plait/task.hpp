@@ -33,7 +33,7 @@ template <class T>
 struct task_promise;
 
 [[noreturn]] void throw_cancelled(task_state const& task);
-bool sees_cancel(task_state const& task) noexcept;
+PLAIT_COLD_CALL bool sees_cancel(task_state const& task) noexcept;
 
 // One load while nothing on this scheduler is cancelled.
 inline bool cancel_pending(scheduler const& s, task_state const& task) noexcept {
@@ -41,12 +41,11 @@ inline bool cancel_pending(scheduler const& s, task_state const& task) noexcept 
 }
 
 // Continues with `next`, through the ready queue where the native stack would grow.
-inline std::coroutine_handle<> transfer_to(frame_link& next) noexcept {
+inline std::coroutine_handle<> transfer_to(resumable& next) noexcept {
 #if PLAIT_BOUNDED_DEPTH
   scheduler& s = scheduler::current();
   if (!s.deepen()) {
-    next.owner->leaf = &next;
-    s.make_ready(*next.owner);
+    s.make_ready(next);
     return std::noop_coroutine();
   }
 #endif
@@ -159,7 +158,7 @@ concept operation_handle = requires(A const& a) {
 };
 
 // Something with an awaiter of its own, made from it and the awaiting frame: a task under a
-// timeout; yield, for its speed.
+// timeout; yield and join_handle, for their speed.
 template <class A>
 concept custom_awaitable = requires { typename A::awaiter_for_plait; };
 
@@ -186,11 +185,15 @@ struct promise_awaits : frame_link {
   auto await_transform(H const& handle,
                        std::source_location at = std::source_location::current()) {
     this->await_at = at;
-    return op_awaiter<decltype(handle.as_operation())>(*this, handle);
+    if constexpr (custom_awaitable<H>) {
+      return typename H::awaiter_for_plait(*this, handle);
+    } else {
+      return op_awaiter<decltype(handle.as_operation())>(*this, handle);
+    }
   }
 
   template <custom_awaitable A>
-    requires(!std::is_lvalue_reference_v<A>)
+    requires(!std::is_lvalue_reference_v<A> && !operation_handle<A>)
   typename A::awaiter_for_plait await_transform(
       A&& awaitable, std::source_location at = std::source_location::current()) {
     this->await_at = at;
@@ -242,7 +245,9 @@ class [[nodiscard("a task does nothing until you co_await it or spawn it")]] tas
     task(std::move(other)).swap(*this);
     return *this;
   }
-  ~task() {
+  // Inlined also where an exception leaves the await: only then does clang see that no frame escapes,
+  // and place the frame of a child that it knows into the parent's.
+  [[gnu::always_inline]] ~task() {
     if (handle_) handle_.destroy();
   }
 

@@ -29,6 +29,8 @@
 namespace plait {
 
 class task_group;
+template <class T>
+class join_handle;
 
 // What joining a child that was cancelled throws, so that the joiner can tell it from its own
 // cancellation.
@@ -39,83 +41,152 @@ class task_cancelled : public std::runtime_error {
 
 namespace detail {
 
+// What a task waited for has come: to the ready queue.
+inline void resume_later(task_state& task) noexcept {
+  task.blocked = nullptr;
+  count(&ledger::operations, -1);
+  scheduler::current().make_ready(task);
+}
+
 [[noreturn]] void rethrow_join_failure(std::exception_ptr error);
 bool is_cancelled(std::exception_ptr const& error) noexcept;
 
-cancel_scope* scope_of(task_group& group) noexcept;
+// The children of a group: a ring through the group.
+struct sibling {
+  sibling* next;
+  sibling* previous;
+};
 
 // A task in a group. Freed when it has returned and no handle refers to it.
-struct child : task_state {
+struct child : task_state, sibling {
   using task_state::task_state;
 
-  // The links end with the child; the group stays reachable for the handle.
-  child* next = nullptr;
-  child** previous = nullptr;
-  operation* joiner = nullptr;
+  task_state* joiner = nullptr;
   bool returned = false;
-  bool has_handle = false;
-  bool started = true;
+  bool has_value = false;
+  bool dropped = false;     // its handle
+  bool fills_a_word[5]{};   // so that one store clears this and the joiner
 
-  void release_handle() noexcept {
-    has_handle = false;
+  void set_joiner(task_state& task) noexcept {
+    PLAIT_CHECK(joiner == nullptr, "two tasks join the same child; a handle has one joiner");
+    joiner = &task;
+  }
+  void drop() noexcept {
+    dropped = true;
     if (returned) destroy(this);
   }
 };
 
+// A child is made with its coroutine, which the ready queue then starts. The coroutine's final
+// transfer resumes the child's root: the end.
 template <class T>
 struct child_result : child {
-  child_result(resume_fn on_resume, resume_fn on_destroy, cancel_scope* in) noexcept
-      : child(on_resume, on_destroy, in), body() {}
-  ~child_result() {
-    if (!started) {
-      std::destroy_at(&not_started);
-    } else if (body) {
-      body.destroy();
-    }
+  child_result(task<T>&& body_task, resume_fn on_destroy, cancel_scope* in) noexcept
+      : child(&finish, on_destroy, in) {
+    run(std::move(body_task));
   }
 
-  bool failed() const noexcept { return !started || body.promise().result.failed(); }
-  std::exception_ptr error() const noexcept {
-    return started ? body.promise().result.error() : not_started;
+  void run(task<T>&& body_task) noexcept {
+    body = body_task.release();
+    leaf = &body.promise();
+    leaf->parent = &link;
+    leaf->owner = this;
   }
-  T take() { return body.promise().result.take(); }
-  void fail_to_start(std::exception_ptr error) noexcept {
-    std::construct_at(&not_started, std::move(error));
-    started = false;
-  }
-
-  union {
-    std::coroutine_handle<task_promise<T>> body;  // its frame keeps the result
-    std::exception_ptr not_started;               // where there is no frame
-  };
-};
-
-// Stores the callable and its arguments: the coroutine may refer to them for as long as it lives.
-template <class T, class Fn, class... Args>
-struct spawned final : child_result<T> {
-  template <class F, class... A>
-  explicit spawned(task_group& in, F&& f, A&&... a)
-      : child_result<T>(&start, &free, scope_of(in)),
-        fn(std::forward<F>(f)),
-        args(std::forward<A>(a)...) {}
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { free_frame(block, bytes); }
 
-  // The ready queue resumes the root twice at most: first to start the body, then, by the body's
-  // final transfer, because it has returned.
-  static void start(root_frame* root) noexcept;
-  static void finish(root_frame* root) noexcept;
-  static void free(root_frame* root) noexcept { delete static_cast<spawned*>(root); }
+  static void finish(root_frame* root);
+  [[gnu::cold, gnu::noinline]] static void fail(child_result& self) noexcept;
+  static void free(root_frame* root) noexcept {
+    std::coroutine_handle<> const returned_body = static_cast<child_result*>(root)->body;
+    free_frame(root, sizeof(child_result));
+    returned_body.destroy();
+  }
+
+  T value() { return body.promise().result.take(); }
+  [[noreturn, gnu::cold]] void throw_failure() {
+    rethrow_join_failure(body.promise().result.error());
+  }
+
+  std::coroutine_handle<task_promise<T>> body;  // its frame keeps the result
+
+ protected:
+  // What the coroutine needs is made between this and `run`.
+  child_result(resume_fn on_destroy, cancel_scope* in) noexcept : child(&finish, on_destroy, in) {}
+};
+
+// Keeps the callable and its arguments, since the coroutine may refer to them for as long as it lives.
+template <class T, class Fn, class... Args>
+struct child_with_arguments final : child_result<T> {
+  template <class F, class... A>
+  explicit child_with_arguments(cancel_scope* in, F&& f, A&&... a)
+      : child_result<T>(&free, in), fn(std::forward<F>(f)), args(std::forward<A>(a)...) {
+    this->run(std::apply([this](auto&... kept) { return std::invoke(fn, std::move(kept)...); }, args));
+  }
+
+  static void free(root_frame* root) noexcept {
+    auto* const self = static_cast<child_with_arguments*>(root);
+    self->body.destroy();  // before what it refers to
+    delete self;
+  }
 
   [[no_unique_address]] Fn fn;
   [[no_unique_address]] std::tuple<Args...> args;
 };
 
-}  // namespace detail
+// The parameters of a function with one signature.
+template <class F>
+struct signature {};
+template <class R, class... P>
+struct signature<R (*)(P...)> {
+  using parameters = std::tuple<P...>;
+};
+template <class R, class... P>
+struct signature<R (*)(P...) noexcept> : signature<R (*)(P...)> {};
+template <class R, class C, class... P>
+struct signature<R (C::*)(P...)> : signature<R (*)(P...)> {};
+template <class R, class C, class... P>
+struct signature<R (C::*)(P...) noexcept> : signature<R (*)(P...)> {};
+template <class R, class C, class... P>
+struct signature<R (C::*)(P...) const> : signature<R (*)(P...)> {};
+template <class R, class C, class... P>
+struct signature<R (C::*)(P...) const noexcept> : signature<R (*)(P...)> {};
 
-template <class T>
-class join_handle;
+// A coroutine that takes these very types by value has copies of its own, and what is empty needs none.
+template <class Fn, class... Args>
+constexpr bool keeps_its_arguments() {
+  if constexpr (requires { typename signature<Fn>::parameters; }) {
+    return std::is_same_v<typename signature<Fn>::parameters, std::tuple<Args...>>;
+  } else if constexpr (requires { typename signature<decltype(&Fn::operator())>::parameters; }) {
+    return std::is_empty_v<Fn> && std::is_default_constructible_v<Fn> &&
+           std::is_same_v<typename signature<decltype(&Fn::operator())>::parameters,
+                          std::tuple<Args...>>;
+  } else {
+    return false;
+  }
+}
+
+// A closure that captures nothing outlives every coroutine that is made from it.
+template <class Fn>
+inline Fn empty_callable{};
+
+template <class Fn, class... Args>
+auto& make_child(cancel_scope* in, Fn&& fn, Args&&... args) {
+  using callable = std::decay_t<Fn>;
+  using value = typename std::invoke_result_t<callable&, std::decay_t<Args>...>::value_type;
+  if constexpr (!keeps_its_arguments<callable, std::decay_t<Args>...>()) {
+    return *new child_with_arguments<value, callable, std::decay_t<Args>...>(
+        in, std::forward<Fn>(fn), std::forward<Args>(args)...);
+  } else if constexpr (std::is_empty_v<callable>) {
+    return *new child_result<value>(empty_callable<callable>(std::forward<Args>(args)...),
+                                    &child_result<value>::free, in);
+  } else {
+    return *new child_result<value>(fn(std::forward<Args>(args)...), &child_result<value>::free, in);
+  }
+}
+
+}  // namespace detail
 
 class task_group : private cancel_scope {
  public:
@@ -128,9 +199,10 @@ class task_group : private cancel_scope {
   task_group(task_group const&) = delete;
   task_group& operator=(task_group const&) = delete;
 
-  // Starts fn(args...) as a child at the next turn. Callable and arguments are moved or copied into
-  // the child and live as long as it does. In a cancelled group the child still starts, and runs to
-  // its first cancel point. The handle may be dropped: the child goes on, and the group waits.
+  // Calls fn(args...) and starts the task that it gives as a child, at the next turn. Callable and
+  // arguments are moved or copied into the child and live as long as it does. What copying them or the
+  // call throws, spawn throws. In a cancelled group the child still starts, and runs to its first
+  // cancel point. The handle may be dropped: the child goes on, and the group waits.
   template <class Fn, class... Args>
     requires detail::await_safe<Fn> && (detail::await_safe<Args> && ...) &&
              task_function<std::decay_t<Fn>&, std::decay_t<Args>...>
@@ -153,16 +225,20 @@ class task_group : private cancel_scope {
 
   // For with_task_group and the children themselves.
   void add(detail::child& c) noexcept {
-    c.previous = last_;
-    *last_ = &c;
-    last_ = &c.next;
+    c.next = &children_;
+    c.previous = children_.previous;
+    children_.previous->next = &c;
+    children_.previous = &c;
     ++alive_;
-    scheduler::current().make_ready(c);
+    scheduler::current().make_ready(*c.leaf);
   }
   void remove(detail::child& c) noexcept {
-    *c.previous = c.next;
-    (c.next != nullptr ? c.next->previous : last_) = c.previous;
-    if (--alive_ == 0 && joiner_ != nullptr) wake_joiner();
+    c.next->previous = c.previous;
+    c.previous->next = c.next;
+    --alive_;
+    if (joiner_ != nullptr) [[unlikely]] {
+      if (alive_ == 0) wake_joiner();
+    }
   }
   void note(std::exception_ptr error) noexcept;
   void note_cancelled() noexcept { saw_cancelled_ = true; }
@@ -177,8 +253,7 @@ class task_group : private cancel_scope {
 
   void wake_joiner() noexcept;
 
-  detail::child* first_ = nullptr;
-  detail::child** last_ = &first_;
+  detail::sibling children_{&children_, &children_};
   std::size_t alive_ = 0;
   operation* joiner_ = nullptr;
   on_failure on_failure_ = on_failure::cancel_siblings;
@@ -215,12 +290,14 @@ class child_join : public operation {
       complete_inline(status::done);
       return false;
     }
-    PLAIT_CHECK(child_->joiner == nullptr, "two tasks join the same child; a handle has one joiner");
-    child_->joiner = this;
+    child_->set_joiner(task);
     begin(task);
     return true;
   }
-  void wake() noexcept { complete(status::done); }
+  // The child knows the task that joins it, and not the operation.
+  void finish() noexcept {
+    if (state() == status::pending) complete_inline(status::done);
+  }
 
  protected:
   detail::child* child_;
@@ -235,78 +312,126 @@ class child_value : public child_join {
   using child_join::child_join;
   T result() {
     auto& c = static_cast<detail::child_result<T>&>(*child_);
-    if (c.failed()) [[unlikely]] detail::rethrow_join_failure(c.error());
-    return c.take();
+    if (!c.has_value) [[unlikely]] c.throw_failure();
+    return c.value();
   }
 };
+
+namespace detail {
+
+// What op_awaiter does with a child_value, without the operation.
+template <class T>
+class join_awaiter final : public cancellable {
+ public:
+  join_awaiter(frame_link&, join_handle<T> const& handle) noexcept : child_(*handle.child_) {}
+
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) {
+    frame_link& frame = h.promise();
+    task_state& task = *frame.owner;
+    scheduler& s = scheduler::current();
+    task.leaf = &frame;
+    if (cancel_pending(s, task)) [[unlikely]] throw_cancelled(task);
+    if (!child_.returned) [[likely]] {
+      child_.set_joiner(task);
+      task.blocked = this;
+      count(&ledger::operations, 1);
+      s.refill_inline();
+      return true;
+    }
+    if (s.spend_inline()) [[likely]] return false;
+    s.refill_inline();
+    s.make_ready(frame);
+    return true;
+  }
+  T await_resume() {
+    if (cancelled_ != nullptr) [[unlikely]] throw_cancelled(*cancelled_);
+    if (!child_.has_value) [[unlikely]] child_.throw_failure();
+    return child_.value();
+  }
+
+ private:
+  void cancel() noexcept override {
+    cancelled_ = std::exchange(child_.joiner, nullptr);
+    resume_later(*cancelled_);
+  }
+
+  child_result<T>& child_;
+  task_state* cancelled_ = nullptr;
+};
+
+}  // namespace detail
 
 // Refers to a child. `co_await handle` gives the child's value or throws its failure (task_cancelled
 // where it was cancelled), once; one joiner at a time. Dropping the handle leaves the child running.
 template <class T>
 class join_handle {
  public:
-  explicit join_handle(detail::child_result<T>& c) noexcept : child_(&c) { c.has_handle = true; }
+  using awaiter_for_plait = detail::join_awaiter<T>;
+
+  explicit join_handle(detail::child_result<T>& c) noexcept : child_(&c) {}
   join_handle(join_handle&& other) noexcept : child_(std::exchange(other.child_, nullptr)) {}
   join_handle& operator=(join_handle&& other) noexcept {
     std::swap(child_, other.child_);
     return *this;
   }
   ~join_handle() {
-    if (child_ != nullptr) child_->release_handle();
+    if (detail::child* const c = child_) c->drop();
   }
 
   bool done() const noexcept { return child_->returned; }
   bool const& done_flag() const noexcept { return child_->returned; }
 
-  // What co_await awaits.
+  // What combinators await.
   child_value<T> as_operation() const noexcept { return child_value<T>(*child_); }
 
   // After done(): the value, without suspending.
   T take() const { return as_operation().result(); }
 
  private:
+  friend awaiter_for_plait;
+
   detail::child_result<T>* child_;
 };
 
 namespace detail {
 
-inline cancel_scope* scope_of(task_group& group) noexcept { return &group.scope(); }
 void note_failure(task_group& group, std::exception_ptr error) noexcept;
 
-// The child may be gone afterwards.
+// The joiner goes on at once, as the awaiter of a task does: who spawns has been through the ready
+// queue for every child, so that this starves nobody.
 template <class T>
-void child_returned(child_result<T>& c) noexcept {
-  task_group& group = task_group::of(*c.scope);
-  c.returned = true;
-  // First, so that who joins the child in its own group gets the failure and not the cancellation
-  // that follows from it.
-  if (c.joiner != nullptr) static_cast<child_join&>(*std::exchange(c.joiner, nullptr)).wake();
-  if (c.failed()) [[unlikely]] note_failure(group, c.error());
-  group.remove(c);
-  if (!c.has_handle) c.destroy(&c);
-}
-
-template <class T, class Fn, class... Args>
-void spawned<T, Fn, Args...>::start(root_frame* root) noexcept {
-  auto& self = *static_cast<spawned*>(root);
-  self.resume = &finish;
-  try {
-    self.body = std::apply(
-                    [&self](auto&... a) { return std::invoke(self.fn, std::move(a)...); }, self.args)
-                    .release();
-  } catch (...) {  // no memory for the frame, or a callable that throws before it is a coroutine
-    self.fail_to_start(std::current_exception());
-    return child_returned(self);
+void child_result<T>::finish(root_frame* root) {
+  auto& self = *static_cast<child_result*>(root);
+  if (self.body.promise().result.failed()) [[unlikely]] return fail(self);
+  task_state* const joiner = self.joiner;
+  self.returned = true;
+  self.has_value = true;
+  task_group::of(*self.scope).remove(self);
+  if (self.dropped) return self.destroy(&self);
+  if (joiner != nullptr) {
+#if PLAIT_BOUNDED_DEPTH
+    resume_later(*joiner);
+#else
+    joiner->blocked = nullptr;
+    count(&ledger::operations, -1);
+    auto* const next = static_cast<root_frame*>(joiner->leaf->handle().address());
+    [[clang::musttail]] return next->resume(next);
+#endif
   }
-  frame_link& first = self.body.promise();
-  first.parent = &self.link;
-  first.owner = &self;
-  self.body.resume();
 }
 
-template <class T, class Fn, class... Args>
-void spawned<T, Fn, Args...>::finish(root_frame* root) noexcept {
-  child_returned(*static_cast<spawned*>(root));
+// The joiner is woken first, so that who joins the child in its own group gets the failure and not
+// the cancellation that follows from it.
+template <class T>
+void child_result<T>::fail(child_result& self) noexcept {
+  task_group& group = task_group::of(*self.scope);
+  self.returned = true;
+  if (self.joiner != nullptr) resume_later(*std::exchange(self.joiner, nullptr));
+  note_failure(group, self.body.promise().result.error());
+  group.remove(self);
+  if (self.dropped) self.destroy(&self);
 }
 
 // Spawns a task that exists already: its own frame becomes the child's.
@@ -350,12 +475,10 @@ task<task_value_t<Fn, task_group&, Args...>> in_group(Fn fn, Args... args) {
 template <class Fn, class... Args>
   requires detail::await_safe<Fn> && (detail::await_safe<Args> && ...) &&
            task_function<std::decay_t<Fn>&, std::decay_t<Args>...>
-auto task_group::spawn(Fn&& fn, Args&&... args) {
-  using value = typename std::invoke_result_t<std::decay_t<Fn>&, std::decay_t<Args>...>::value_type;
-  using made = detail::spawned<value, std::decay_t<Fn>, std::decay_t<Args>...>;
-  auto& child = *new made(*this, std::forward<Fn>(fn), std::forward<Args>(args)...);
-  add(child);  // not before the arguments are there: copying them may throw
-  return join_handle<value>(child);
+[[gnu::always_inline]] inline auto task_group::spawn(Fn&& fn, Args&&... args) {
+  auto& child = detail::make_child(this, std::forward<Fn>(fn), std::forward<Args>(args)...);
+  add(child);  // not before it is whole: copying the arguments may throw
+  return join_handle(child);
 }
 
 // Runs fn(group, args...) and then waits for every child; gives the body's value.

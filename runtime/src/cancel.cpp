@@ -85,8 +85,9 @@ void cancel_scope::spread() noexcept {
   while (groups != nullptr) {
     cancel_scope* const group = groups;
     groups = group->next_group_;
-    for (detail::child* c = task_group::of(*group).first_; c != nullptr; c = c->next) {
-      group->reach_task(*c, groups);
+    detail::sibling* const ring = &task_group::of(*group).children_;
+    for (detail::sibling* s = ring->next; s != ring; s = s->next) {
+      group->reach_task(static_cast<detail::child&>(*s), groups);
     }
   }
 }

@@ -45,7 +45,7 @@ bool group_join::start(detail::task_state& task) {
 }
 
 void child_join::cancel() noexcept {
-  if (child_->joiner != this) return;  // woken already
+  if (child_->joiner != waiter()) return;  // woken already
   child_->joiner = nullptr;
   complete(status::cancelled);
 }

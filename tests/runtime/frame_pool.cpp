@@ -123,7 +123,7 @@ TEST_CASE(
   constexpr std::size_t each = 2'000;
   constexpr std::size_t bytes = 512;
   std::size_t kept_by_consumer = 0;
-  std::size_t kept_by_producer = 1;
+  std::size_t kept_by_producer = each;
   on_fresh_thread([&] {
     for (int i = 0; i < rounds; ++i) {
       auto const blocks = take(plait::detail::frames_here, each, bytes);
@@ -135,7 +135,7 @@ TEST_CASE(
     kept_by_producer = plait::detail::frames_here.kept(bytes);
   });
   CHECK(kept_by_consumer == frame_pool::kept_max(bytes));
-  CHECK(kept_by_producer == 0);
+  CHECK(kept_by_producer < frame_pool::run_bytes / bytes);  // what is left of the last run
 }
 
 TEST_CASE("frame pool: a task made on one thread may be dropped on another") {

@@ -9,10 +9,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,7 @@ using plait::task;
 using plait::task_cancelled;
 using plait::task_group;
 using plait::with_task_group;
+using plait::yield;
 using plait::test::counted;
 using plait::test::in_child;
 using plait::testing::manual_scheduler;
@@ -319,21 +322,99 @@ TEST_CASE("spawn: when copying an argument throws, there is no child and the gro
   CHECK(got == 2);
 }
 
-TEST_CASE("spawn: a callable that throws before it is a task makes a child that failed") {
+namespace {
+
+task<int> depth_of(task_group& g, int left) {
+  if (left == 0) co_return 0;
+  auto const below = g.spawn(depth_of, std::ref(g), left - 1);
+  int const depth = co_await below;
+  co_return depth + 1;
+}
+
+task<std::size_t> length_of_view(std::string_view text) {
+  co_await yield();
+  co_return text.size();
+}
+
+task<std::size_t> length_of_reference(std::string const& text) {
+  co_await yield();
+  co_return text.size();
+}
+
+}  // namespace
+
+TEST_CASE("join handle: 100,000 children that join one another end on one native stack") {
+  manual_scheduler m;
+  int depth = 0;
+  m.run([&]() -> task<> {
+    co_await with_task_group([&](task_group& g) -> task<> {
+      auto const top = g.spawn(depth_of, std::ref(g), 100'000);
+      depth = co_await top;
+    });
+  });
+  CHECK(depth == 100'000);
+}
+
+TEST_CASE("join handle: the joiner goes on when its child ends, before what was ready by then") {
+  manual_scheduler m;
+  std::string order;
+  m.run([&]() -> task<> {
+    co_await with_task_group([&](task_group& g) -> task<> {
+      auto const first = g.spawn([&]() -> task<> {
+        order += "child ";
+        co_return;
+      });
+      g.spawn([&]() -> task<> {
+        order += "sibling ";
+        co_return;
+      });
+      co_await first;
+      order += "joiner ";
+      co_await g.join();
+    });
+  });
+  // Under g++ no tail call is guaranteed, and the joiner goes through the ready queue.
+  CHECK(order == (PLAIT_BOUNDED_DEPTH ? "child sibling joiner " : "child joiner sibling "));
+}
+
+TEST_CASE("spawn: what a child only looks at lives as long as the child") {
+  manual_scheduler m;
+  std::size_t of_view = 0;
+  std::size_t of_reference = 0;
+  m.run([&]() -> task<> {
+    co_await with_task_group([&](task_group& g) -> task<> {
+      std::string text(100, 'x');
+      auto const view = g.spawn(length_of_view, text);
+      auto const reference = g.spawn(length_of_reference, text);
+      text.assign(200, 'y');
+      text.shrink_to_fit();
+      of_view = co_await view;
+      of_reference = co_await reference;
+    });
+  });
+  CHECK(of_view == 100);
+  CHECK(of_reference == 100);
+}
+
+TEST_CASE("spawn: what a callable throws before it is a task, spawn throws, and there is no child") {
   manual_scheduler m;
   std::string what;
-  try {
-    m.run([]() -> task<> {
-      co_await with_task_group([](task_group& g) -> task<> {
+  int got = 0;
+  m.run([&]() -> task<> {
+    co_await with_task_group([&](task_group& g) -> task<> {
+      try {
         g.spawn(throws_before_it_is_a_task());
-        co_await g.join();
-        CHECK(g.failures().size() == 1);
-      });
+      } catch (std::runtime_error const& e) {
+        what = e.what();
+      }
+      CHECK(g.empty());
+      CHECK(g.failures().empty());
+      auto const next = g.spawn(value_after_ms, 1, 2);
+      got = co_await next;
     });
-  } catch (std::runtime_error const& e) {
-    what = e.what();
-  }
+  });
   CHECK(what == "no task");
+  CHECK(got == 2);
 }
 
 TEST_CASE("task group: destroying one with live children is refused") {

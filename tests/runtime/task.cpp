@@ -273,8 +273,9 @@ TEST_CASE("task: each frame knows its parent and the line of the await it stands
   CHECK(leaf->await_at.line() == inner_line);
   CHECK(std::string(leaf->await_at.file_name()).find("task.cpp") != std::string::npos);
   REQUIRE(leaf->parent != nullptr);
-  CHECK(leaf->parent->await_at.line() == outer_line);
-  CHECK(leaf->parent->parent == &state->link);
+  auto const* const above = static_cast<plait::detail::frame_link const*>(leaf->parent);
+  CHECK(above->await_at.line() == outer_line);
+  CHECK(above->parent == &state->link);
   CHECK(leaf->owner == state);
   CHECK(state->blocked != nullptr);
 

@@ -27,6 +27,14 @@
 #define PLAIT_BOUNDED_DEPTH 0
 #endif
 
+// For functions on a cold path: the callee saves every register, so that the hot path around the call
+// saves none. Such a function must not throw: an exception would not restore them.
+#if defined(__clang__) && defined(__x86_64__)
+#define PLAIT_COLD_CALL [[gnu::cold, gnu::noinline, clang::preserve_most]]
+#else
+#define PLAIT_COLD_CALL [[gnu::cold, gnu::noinline]]
+#endif
+
 // g++ before 13 destroys some temporaries of an await expression twice (see detail/await_safe.hpp).
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
 #define PLAIT_GCC12_AWAIT_BUG 1
@@ -47,7 +55,9 @@ namespace plait::detail {
        : ::plait::detail::check_failed(message, std::source_location::current()))
 
 #if PLAIT_ASSERTIONS
+#define PLAIT_WITH_ASSERTIONS(...) __VA_ARGS__
 #define PLAIT_ASSERT(condition, message) PLAIT_CHECK(condition, message)
 #else
+#define PLAIT_WITH_ASSERTIONS(...)
 #define PLAIT_ASSERT(condition, message) static_cast<void>(0)
 #endif

@@ -1,7 +1,8 @@
 // Where coroutine frames and spawned tasks get their memory: free lists by size, one set per
 // thread, no locks. A block freed by another thread stays with that thread. Each list keeps a
 // bounded number of bytes and gives the rest back to malloc, so a burst does not stay resident
-// and a producer and a consumer on two threads do not drift. Under AddressSanitizer every block
+// and a producer and a consumer on two threads do not drift. An empty list takes a page's worth of
+// blocks at once: frames of one kind lie side by side. Under AddressSanitizer every block
 // comes from malloc, because a recycler hides use after free.
 #pragma once
 
@@ -20,26 +21,31 @@ class frame_pool {
   static constexpr std::size_t malloc_header = 8;  // glibc's, in front of each block
   static constexpr std::size_t classes = 128;                // blocks of up to 2 KiB
   static constexpr std::size_t kept_bytes_max = 256 * 1024;  // of each size
+  static constexpr std::size_t run_bytes = 4096;             // taken from malloc at once, of one size
 
   void* get(std::size_t bytes) {
     std::size_t const size_class = class_of(bytes);
     if (size_class < classes) [[likely]] {
-      if (cell* const first = lists_[size_class]) [[likely]] {
+      cell* const first = lists_[size_class];
+      if (first->next != nullptr) [[likely]] {
         lists_[size_class] = first->next;
         return first;
       }
     }
-    return fresh(block_bytes(size_class));
+    void* const block = fresh(block_bytes(size_class));
+    if (block == nullptr) [[unlikely]] throw_bad_alloc();
+    return block;
   }
 
   void put(void* block, std::size_t bytes) noexcept {
     std::size_t const size_class = class_of(bytes);
-    cell* const first = size_class < classes ? lists_[size_class] : nullptr;
-    std::size_t const depth = first != nullptr ? first->depth + 1 : bottom_;
-    if (size_class >= classes || depth > kept_max(bytes)) [[unlikely]] return give_back(block, bytes);
+    if (size_class >= classes) [[unlikely]] return give_back(block, bytes);
+    cell* const first = lists_[size_class];
+    std::ptrdiff_t const room = first->room - 1;
+    if (room < 0) [[unlikely]] return give_back(block, bytes);
     auto* const c = static_cast<cell*>(block);
     c->next = first;
-    c->depth = depth;
+    c->room = room;
     lists_[size_class] = c;
   }
 
@@ -50,10 +56,11 @@ class frame_pool {
   }
 
  private:
-  // A free block knows how many stand below it, so that a list needs no counter beside it.
+  // A free block knows how many more may lie on it, so that a list needs no counter beside it, and no
+  // list is ever empty: at its bottom lies a cell that is no block and has no next.
   struct cell {
-    cell* next;
-    std::size_t depth;
+    cell* next = nullptr;
+    std::ptrdiff_t room = 0;
   };
 
   friend struct frame_pool_cleaner;
@@ -67,19 +74,30 @@ class frame_pool {
     return size_class * grain - malloc_header;
   }
 
-  // The depth of the first block in a list while nothing may be kept, for nobody would give it back:
-  // before the thread's cleaner is there, and after it.
-  static constexpr std::size_t nothing_kept = static_cast<std::size_t>(-1);
+  // The bottom of every list while nothing may be kept, for nobody would give it back: before the
+  // thread's cleaner is there, and after it. Never written to.
+  static cell closed;
+  struct list_heads {
+    constexpr list_heads() noexcept {
+      for (cell*& first : first_of) first = &closed;
+    }
+    cell*& operator[](std::size_t size_class) noexcept { return first_of[size_class]; }
+    cell* first_of[classes];
+  };
 
-  [[gnu::cold, gnu::noinline]] void* fresh(std::size_t bytes);
+  PLAIT_COLD_CALL void* fresh(std::size_t bytes) noexcept;
   [[gnu::cold, gnu::noinline]] void give_back(void* block, std::size_t bytes) noexcept;
+  [[noreturn]] static void throw_bad_alloc();
   void open() noexcept;
   void drain() noexcept;
 
-  cell* lists_[classes]{};
-  std::size_t bottom_ = nothing_kept;  // else 1
+  list_heads lists_;
+  cell bottoms_[classes];
+  bool open_ = false;
   bool thread_ended_ = false;
 };
+
+inline constinit frame_pool::cell frame_pool::closed{};
 
 // Constant-initialised and trivially destructible, so that no guard stands on the way in. A cleaner,
 // made with the first block that the thread takes or frees, gives the lists back at thread exit.

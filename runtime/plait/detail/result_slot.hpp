@@ -15,7 +15,7 @@ namespace plait::detail {
 // their account.
 [[noreturn]] void rethrow(std::exception_ptr const& error);
 void keep_current_exception(std::exception_ptr& into) noexcept;
-void drop_error(std::exception_ptr& error) noexcept;
+PLAIT_COLD_CALL void drop_error(std::exception_ptr& error) noexcept;
 
 template <class T>
 class result_slot {

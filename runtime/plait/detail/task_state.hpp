@@ -1,7 +1,8 @@
 // The control block of a task, and what a coroutine frame of plait begins with.
 //
 // A task is a chain of frames: each frame was started by the co_await of its parent. The task's
-// control block knows the leaf of the chain, where it continues, and is what the ready queue links.
+// control block knows the leaf of the chain, where it continues. The ready queue links leaves, so that
+// a task that only gives way touches nothing but its frame.
 #pragma once
 
 #include <plait/detail/config.hpp>
@@ -14,25 +15,30 @@
 
 namespace plait {
 class cancel_scope;
-class operation;
+class cancellable;
 }  // namespace plait
 
 namespace plait::detail {
 
 struct task_state;
 
-// First base of every promise. The parent is both the next line of the task's stack trace and the
-// continuation.
-struct frame_link {
-  frame_link* parent = nullptr;
-  std::source_location await_at;  // where this frame awaits now
-  task_state* owner = nullptr;
+// What stands where a coroutine frame has its promise, and so can be resumed. The parent is both the
+// continuation and the next line of the task's stack trace; the end of the chain has none.
+struct resumable {
+  resumable* parent PLAIT_WITH_ASSERTIONS(= nullptr);  // null also until it is awaited
+  resumable* next_ready;
 
   // A frame is {resume, destroy, promise}: the promise stands at a fixed offset while its alignment
   // is at most two words, which task_promise asserts.
   std::coroutine_handle<> handle() noexcept {
-    return std::coroutine_handle<frame_link>::from_promise(*this);
+    return std::coroutine_handle<resumable>::from_promise(*this);
   }
+};
+
+// First base of every promise.
+struct frame_link : resumable {
+  std::source_location await_at;  // where this frame awaits now
+  task_state* owner;
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
   static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
@@ -41,8 +47,8 @@ struct frame_link {
 // The end of every chain: a frame made by hand, whose resume function is what happens when the
 // task's first coroutine has returned. Its layout is that of a coroutine frame in the ABI that GCC
 // and clang share, and that libstdc++ builds its noop_coroutine with.
-struct alignas(2 * sizeof(void*)) root_frame {
-  using resume_fn = void (*)(root_frame*) noexcept;
+struct root_frame {
+  using resume_fn = void (*)(root_frame*);  // throw nothing; noexcept would allow no guaranteed tail call
   root_frame(resume_fn on_resume, resume_fn on_destroy) noexcept
       : resume(on_resume), destroy(on_destroy) {}
 
@@ -53,7 +59,7 @@ struct alignas(2 * sizeof(void*)) root_frame {
 struct task_state : root_frame {
   task_state(resume_fn on_resume, resume_fn on_destroy, cancel_scope* in) noexcept
       : root_frame(on_resume, on_destroy), scope(in) {
-    link.owner = this;
+    link.parent = nullptr;
   }
   task_state(task_state const&) = delete;
   task_state& operator=(task_state const&) = delete;
@@ -62,10 +68,10 @@ struct task_state : root_frame {
     return std::coroutine_handle<>::from_address(static_cast<root_frame*>(this));
   }
 
-  frame_link link;                 // parent of the first coroutine; stands where a promise would
-  frame_link* leaf = &link;        // continues here
-  task_state* next_ready = nullptr;
-  operation* blocked = nullptr;    // what it is suspended on, while that may be cancelled
+  resumable link;                  // parent of the first coroutine
+  // Continues here when what it is blocked on completes; where it is ready, the queue knows better.
+  frame_link* leaf;
+  cancellable* blocked = nullptr;  // what it is suspended on, while that may be cancelled
   cancel_scope* scope;             // innermost
   char const* name = nullptr;
 };
