@@ -59,7 +59,12 @@ void accept_source::finish_request(int result, unsigned kernel_flags) noexcept {
     armed_ = false;
     if (!orphaned_) io_driver::current().vacate(*this);
   }
-  if (!closed_) return deliver(result);
+  if (!closed_) {
+    bool const stopped = !armed_ && cancel_asked && result == -ECANCELED;
+    if (!stopped) return deliver(result);
+    if (waiter_ != nullptr) arm();
+    return;
+  }
   if (result >= 0) ::close(result);
   if (!orphaned_ || armed_) return;
   io_driver::current().bury();
@@ -69,6 +74,7 @@ void accept_source::finish_request(int result, unsigned kernel_flags) noexcept {
 void accept_source::deliver(int result) noexcept {
   if (waiter_ == nullptr) {
     landed_.push_back(result);
+    if (armed_ && landed_.size() == landed_max) io_driver::current().cancel(*this);
     return;
   }
   waiter_->answer_ = result;

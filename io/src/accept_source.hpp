@@ -1,6 +1,7 @@
 // Where a listener's connections come from. Under io_uring one submission brings connection after
-// connection (multishot) until the kernel ends it; elsewhere each brings one. It owns the listening
-// descriptor and outlives its listener until the kernel has let go.
+// connection (multishot) until the kernel ends it, or too many have landed that nobody accepts: the
+// others wait in the backlog. Elsewhere each brings one. It owns the listening descriptor and outlives
+// its listener until the kernel has let go.
 #pragma once
 
 #include "io_driver.hpp"
@@ -46,6 +47,8 @@ class accept_source final : public op {
   void arm();
   void drop_landed() noexcept;
   void deliver(int answer) noexcept;
+
+  static constexpr std::size_t landed_max = 64;  // a few more come while the kernel is told to stop
 
   descriptor listening_;
   std::deque<int> landed_;

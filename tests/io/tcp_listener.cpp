@@ -20,6 +20,7 @@ using plait::task_group;
 using plait::io::address;
 using plait::io::errc;
 using plait::io::io_error;
+using plait::io::listen_options;
 using plait::io::tcp_listener;
 using plait::io::tcp_stream;
 using plait::test::open_descriptors;
@@ -77,6 +78,30 @@ IO_TEST("tcp: connections that land while nobody accepts are the next accepts', 
       order += co_await first_bytes(stream, 1);
     }
     CHECK(order == "abcd");
+    CHECK(co_await accepts_nobody(listener));
+  });
+}
+
+IO_TEST("tcp: while nobody accepts, connections wait in the backlog and not in the process") {
+  constexpr std::size_t connections = 300;
+  io.run([&]() -> task<> {
+    auto listener = tcp_listener::listen(address::loopback(0), listen_options{.backlog = 512});
+    CHECK(co_await accepts_nobody(listener));  // armed from here on
+    int const before = open_descriptors();
+    std::vector<peer> clients;
+    for (std::size_t i = 0; i < connections; ++i) {
+      clients.push_back(peer::connect(listener.local_address()));
+      clients.back().send(std::string(1, static_cast<char>('a' + i % 26)));
+      co_await turns(1);
+    }
+    co_await turns(3);
+    auto const landed = static_cast<std::size_t>(open_descriptors() - before) - connections;
+    CHECK(landed <= 100);
+    for (std::size_t i = 0; i < connections; ++i) {
+      auto stream = co_await listener.accept();
+      auto const name = co_await first_bytes(stream, 1);
+      CHECK(name == std::string(1, static_cast<char>('a' + i % 26)));
+    }
     CHECK(co_await accepts_nobody(listener));
   });
 }
