@@ -151,10 +151,13 @@ class timed_task_awaiter {
 }  // namespace detail
 
 // Throws timed_out when `op` has not completed after `d`; what completes in time is delivered, also
-// when both happen in one turn.
+// when both happen in one turn. A sleep of just `d` times out: the timeout was set first.
 template <awaitable_operation Op>
   requires(!std::is_lvalue_reference_v<Op>)
 timed_operation<Op> with_timeout(duration d, Op&& op) {
+  static_assert(!requires { Op::cannot_be_cut_short; },
+                "a timeout cannot end the join of a group, which waits for its children: give the "
+                "group's body a timeout, as in move_on_after(d, ...)");
   return timed_operation<Op>(d, std::move(op));
 }
 

@@ -27,6 +27,19 @@ template <class... Ts>
 struct first_of {
   std::size_t index = 0;  // of the first to complete
   std::tuple<std::optional<value_or_unit_t<Ts>>...> values;
+
+  // The value of the first to complete, where all have one type.
+  auto& value() {
+    using common = std::tuple_element_t<0, decltype(values)>;
+    static_assert((std::is_same_v<common, std::optional<value_or_unit_t<Ts>>> && ...),
+                  "the values are of several types: look at `index`, and take std::get<I>(values)");
+    return std::apply(
+        [this](auto&... each) -> auto& {
+          common* const in_order[] = {&each...};
+          return **in_order[index];
+        },
+        values);
+  }
 };
 
 namespace detail {

@@ -417,6 +417,24 @@ TEST_CASE("spawn: what a callable throws before it is a task, spawn throws, and 
   CHECK(got == 2);
 }
 
+TEST_CASE("join handle: destroying one that a task joins is refused") {
+  auto const end = in_child([] {
+    manual_scheduler m;
+    std::optional<join_handle<int>> handle;
+    m.start([&]() -> task<> {
+      co_await with_task_group([&](task_group& g) -> task<> {
+        handle.emplace(g.spawn(forever));
+        g.spawn([&]() -> task<> { co_await *handle; });
+        co_await yield();
+        handle.reset();
+      });
+    });
+    m.run_until_idle();
+  });
+  CHECK(end.aborted());
+  CHECK(end.says("a join_handle was destroyed while a task joins it"));
+}
+
 TEST_CASE("task group: destroying one with live children is refused") {
   auto const end = in_child([] {
     manual_scheduler m;

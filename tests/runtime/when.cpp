@@ -188,6 +188,17 @@ TEST_CASE("when_any: the first to complete wins, the losers are cancelled and aw
   CHECK(m.sched().timers().armed() == 0);
 }
 
+TEST_CASE("when_any: where all give one type, the winner's value can be had without its index") {
+  manual_scheduler m;
+  int value = 0;
+  m.run([&]() -> task<> {
+    auto first =
+        co_await when_any(value_after_ms(30, 1), value_after_ms(10, 2), value_after_ms(20, 3));
+    value = first.value();
+  });
+  CHECK(value == 2);
+}
+
 TEST_CASE("when_any: of two that complete in the same turn one wins, and both values are kept") {
   manual_scheduler m;
   gate a;
