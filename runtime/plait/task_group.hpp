@@ -73,7 +73,8 @@ struct child : task_state, sibling {
   }
   void drop() noexcept {
     dropped = true;
-    if (returned) destroy(this);
+    if (returned) return destroy(this);
+    PLAIT_CHECK(joiner == nullptr, "a join_handle was destroyed while a task joins it");
   }
 };
 
@@ -221,7 +222,11 @@ class task_group : private cancel_scope {
 
   std::size_t size() const noexcept { return alive_; }
   bool empty() const noexcept { return alive_ == 0; }
-  std::span<std::exception_ptr const> failures() const noexcept { return failures_; }
+  // In the order in which they came. Where there is no memory to keep them all, the first is kept.
+  std::span<std::exception_ptr const> failures() const noexcept {
+    if (!failures_.empty() || only_failure_ == nullptr) return failures_;
+    return {&only_failure_, 1};
+  }
 
   // For with_task_group and the children themselves.
   void add(detail::child& c) noexcept {
@@ -259,6 +264,7 @@ class task_group : private cancel_scope {
   on_failure on_failure_ = on_failure::cancel_siblings;
   bool saw_cancelled_ = false;
   std::vector<std::exception_ptr> failures_;
+  std::exception_ptr only_failure_;
 };
 
 class group_join : public operation {
@@ -267,6 +273,7 @@ class group_join : public operation {
   bool start(detail::task_state& task);
   void result() const noexcept {}
   static constexpr bool ignores_cancel = true;
+  static constexpr bool cannot_be_cut_short = true;  // its children can
   void wake() noexcept { complete(status::done); }
 
  private:

@@ -1,6 +1,7 @@
 #include <plait/task_group.hpp>
 
 #include <algorithm>
+#include <new>
 #include <typeinfo>
 
 namespace plait {
@@ -21,14 +22,20 @@ task_group::~task_group() {
 
 void task_group::note(std::exception_ptr error) noexcept {
   if (on_failure_ == on_failure::report) return scheduler_->on_unhandled(std::move(error));
-  if (std::find(failures_.begin(), failures_.end(), error) == failures_.end()) {
-    failures_.push_back(std::move(error));
+  auto const known = failures();
+  bool const is_new = std::find(known.begin(), known.end(), error) == known.end();
+  if (is_new && only_failure_ == nullptr) {
+    try {
+      failures_.push_back(error);
+    } catch (std::bad_alloc const&) {
+      if (known.empty()) only_failure_ = std::move(error);
+    }
   }
   cancel("a task of the group failed");
 }
 
 bool task_group::settle(detail::task_state& self, bool absorbs) {
-  if (!failures_.empty()) std::rethrow_exception(failures_.front());
+  if (!failures().empty()) std::rethrow_exception(failures().front());
   if (saw_cancelled_ && !absorbs) detail::throw_cancelled(self);
   return saw_cancelled_;
 }

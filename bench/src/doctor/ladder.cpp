@@ -103,7 +103,8 @@ rung features_rung(unsigned features) {
   for (auto const& [bit, name] : names) (features & bit ? has : lacks).push_back(name);
   std::string text = fmt::format("{:#x}: {}", features, fmt::join(has, " "));
   if (!lacks.empty()) text += fmt::format("; not {}", fmt::join(lacks, " "));
-  bool const enough = (features & IORING_FEAT_NODROP) && (features & IORING_FEAT_EXT_ARG);
+  constexpr unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
+  bool const enough = (features & needed) == needed;
   return {"features", enough, text, true};
 }
 
