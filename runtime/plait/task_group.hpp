@@ -61,20 +61,16 @@ struct sibling {
 struct child : task_state, sibling {
   using task_state::task_state;
 
-  task_state* joiner = nullptr;
+  task_state* joiner = nullptr;  // stays when it has been woken, and goes when its join is cancelled
   bool returned = false;
   bool has_value = false;
   bool dropped = false;     // its handle
-  bool fills_a_word[5]{};   // so that one store clears this and the joiner
+  bool keeps_arguments = false;
+  bool fills_a_word[4]{};   // so that one store clears this and the joiner
 
   void set_joiner(task_state& task) noexcept {
     PLAIT_CHECK(joiner == nullptr, "two tasks join the same child; a handle has one joiner");
     joiner = &task;
-  }
-  void drop() noexcept {
-    dropped = true;
-    if (returned) return destroy(this);
-    PLAIT_CHECK(joiner == nullptr, "a join_handle was destroyed while a task joins it");
   }
 };
 
@@ -105,6 +101,12 @@ struct child_result : child {
     returned_body.destroy();
   }
 
+  void drop() noexcept {
+    if (returned) return keeps_arguments ? destroy(this) : free(this);
+    dropped = true;
+    PLAIT_CHECK(joiner == nullptr, "a join_handle was destroyed while a task joins it");
+  }
+
   T value() { return body.promise().result.take(); }
   [[noreturn, gnu::cold]] void throw_failure() {
     rethrow_join_failure(body.promise().result.error());
@@ -123,6 +125,7 @@ struct child_with_arguments final : child_result<T> {
   template <class F, class... A>
   explicit child_with_arguments(cancel_scope* in, F&& f, A&&... a)
       : child_result<T>(&free, in), fn(std::forward<F>(f)), args(std::forward<A>(a)...) {
+    this->keeps_arguments = true;
     this->run(std::apply([this](auto&... kept) { return std::invoke(fn, std::move(kept)...); }, args));
   }
 
@@ -220,8 +223,9 @@ class task_group : private cancel_scope {
   }
   cancel_scope& scope() noexcept { return *this; }
 
-  std::size_t size() const noexcept { return alive_; }
-  bool empty() const noexcept { return alive_ == 0; }
+  // Counts them.
+  std::size_t size() const noexcept;
+  bool empty() const noexcept { return children_.next == &children_; }
   // In the order in which they came. Where there is no memory to keep them all, the first is kept.
   std::span<std::exception_ptr const> failures() const noexcept {
     if (!failures_.empty() || only_failure_ == nullptr) return failures_;
@@ -234,15 +238,13 @@ class task_group : private cancel_scope {
     c.previous = children_.previous;
     children_.previous->next = &c;
     children_.previous = &c;
-    ++alive_;
     scheduler::current().make_ready(*c.leaf);
   }
   void remove(detail::child& c) noexcept {
     c.next->previous = c.previous;
     c.previous->next = c.next;
-    --alive_;
     if (joiner_ != nullptr) [[unlikely]] {
-      if (alive_ == 0) wake_joiner();
+      if (empty()) wake_joiner();
     }
   }
   void note(std::exception_ptr error) noexcept;
@@ -259,7 +261,6 @@ class task_group : private cancel_scope {
   void wake_joiner() noexcept;
 
   detail::sibling children_{&children_, &children_};
-  std::size_t alive_ = 0;
   operation* joiner_ = nullptr;
   on_failure on_failure_ = on_failure::cancel_siblings;
   bool saw_cancelled_ = false;
@@ -347,13 +348,14 @@ class join_awaiter final : public cancellable {
       s.refill_inline();
       return true;
     }
+    child_.joiner = &task;
     if (s.spend_inline()) [[likely]] return false;
     s.refill_inline();
     s.make_ready(frame);
     return true;
   }
   T await_resume() {
-    if (cancelled_ != nullptr) [[unlikely]] throw_cancelled(*cancelled_);
+    if (child_.joiner == nullptr) [[unlikely]] throw_cancelled(*cancelled_);
     if (!child_.has_value) [[unlikely]] child_.throw_failure();
     return child_.value();
   }
@@ -365,7 +367,7 @@ class join_awaiter final : public cancellable {
   }
 
   child_result<T>& child_;
-  task_state* cancelled_ = nullptr;
+  task_state* cancelled_;  // where the child has no joiner any more
 };
 
 }  // namespace detail
@@ -384,7 +386,7 @@ class join_handle {
     return *this;
   }
   ~join_handle() {
-    if (detail::child* const c = child_) c->drop();
+    if (child_ != nullptr) child_->drop();
   }
 
   bool done() const noexcept { return child_->returned; }
@@ -435,7 +437,7 @@ template <class T>
 void child_result<T>::fail(child_result& self) noexcept {
   task_group& group = task_group::of(*self.scope);
   self.returned = true;
-  if (self.joiner != nullptr) resume_later(*std::exchange(self.joiner, nullptr));
+  if (self.joiner != nullptr) resume_later(*self.joiner);
   note_failure(group, self.body.promise().result.error());
   group.remove(self);
   if (self.dropped) self.destroy(&self);

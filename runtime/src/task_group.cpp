@@ -16,8 +16,14 @@ task_group::task_group(cancel_scope& outside, on_failure then) noexcept
 }
 
 task_group::~task_group() {
-  PLAIT_CHECK(alive_ == 0, "a task group was destroyed before its children had ended");
+  PLAIT_CHECK(empty(), "a task group was destroyed before its children had ended");
   if (scheduler_ != nullptr) take_requests();
+}
+
+std::size_t task_group::size() const noexcept {
+  std::size_t children = 0;
+  for (detail::sibling const* s = children_.next; s != &children_; s = s->next) ++children;
+  return children;
 }
 
 void task_group::note(std::exception_ptr error) noexcept {
