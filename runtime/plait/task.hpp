@@ -70,6 +70,9 @@ struct task_awaiter {
     PLAIT_ASSERT(link.parent == nullptr, "a task was awaited twice");
     link.parent = &parent;
     link.owner = parent.owner;
+#if PLAIT_BOUNDED_DEPTH
+    link.await_at = {};  // it may be queued
+#endif
   }
 
   bool await_ready() const noexcept { return false; }

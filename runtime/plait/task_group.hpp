@@ -88,6 +88,7 @@ struct child_result : child {
     leaf = &body.promise();
     leaf->parent = &link;
     leaf->owner = this;
+    leaf->await_at = {};
   }
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }

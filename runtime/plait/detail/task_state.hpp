@@ -37,7 +37,11 @@ struct resumable {
 
 // First base of every promise.
 struct frame_link : resumable {
-  std::source_location await_at;  // where this frame awaits now
+  frame_link() noexcept {}
+
+  union {  // no constructor: it is set where the frame awaits, or is queued before it has run
+    std::source_location await_at;
+  };
   task_state* owner;
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
