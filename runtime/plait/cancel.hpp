@@ -11,10 +11,10 @@
 
 #include <plait/clock.hpp>
 #include <plait/detail/await_safe.hpp>
+#include <plait/detail/cancel_request.hpp>
 #include <plait/scheduler.hpp>
 #include <plait/task.hpp>
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <source_location>
@@ -116,16 +116,16 @@ class cancel_scope {
   };
   deadline_timer timer_{*this};
 
-  // idle -> claimed (request_cancel, any thread) -> posted -> idle (the scheduler's thread)
-  enum class request : std::uint8_t { idle, claimed, posted };
+  struct cancel_reason {
+    char const* text = "";
+    std::source_location by;
+  };
   struct request_call : remote_call {
     explicit request_call(cancel_scope& s) noexcept;
     cancel_scope& scope;
   };
-  std::atomic<request> request_{request::idle};
+  detail::cancel_request<cancel_reason> request_;
   request_call request_call_{*this};
-  char const* requested_reason_ = "";
-  std::source_location requested_by_;
 };
 
 namespace detail {

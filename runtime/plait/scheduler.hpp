@@ -6,12 +6,12 @@
 #pragma once
 
 #include <plait/clock.hpp>
+#include <plait/detail/inbox.hpp>
 #include <plait/detail/spin.hpp>
 #include <plait/detail/task_state.hpp>
 #include <plait/detail/timer_wheel.hpp>
 #include <plait/driver.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -122,12 +122,7 @@ class scheduler {
   std::unique_ptr<cancel_scope> root_scope_;
   std::unique_ptr<task_group> background_;
 
-  // The inbox and the flag are the two halves of Dekker's protocol: a sender writes the inbox and
-  // then reads the flag, the scheduler writes the flag and then reads the inbox. Both sides use
-  // sequentially consistent operations, or both could miss the other.
-  alignas(64) std::atomic<remote_call*> inbox_{nullptr};  // last in, first out
-  std::atomic<bool> asleep_{false};
-  std::atomic<int> posting_{0};  // threads inside post
+  alignas(64) detail::inbox<remote_call> inbox_;
 };
 
 // Makes a scheduler the current one of this thread for a while.

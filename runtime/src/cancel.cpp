@@ -33,11 +33,8 @@ cancel_scope::deadline_timer::deadline_timer(cancel_scope& s) noexcept
 cancel_scope::request_call::request_call(cancel_scope& s) noexcept
     : remote_call([](remote_call& c) noexcept {
         auto& asked = static_cast<request_call&>(c).scope;
-        char const* const reason = asked.requested_reason_;
-        std::source_location const by = asked.requested_by_;
-        // release: from here the next requester may write both
-        asked.request_.store(request::idle, std::memory_order_release);
-        asked.cancel(reason, by);
+        cancel_reason const why = asked.request_.take();
+        asked.cancel(why.text, why.by);
       }),
       scope(s) {}
 
@@ -49,12 +46,7 @@ cancel_scope::~cancel_scope() {
 }
 
 void cancel_scope::request_cancel(char const* reason, std::source_location by) noexcept {
-  request expected = request::idle;
-  if (!request_.compare_exchange_strong(expected, request::claimed, std::memory_order_acq_rel)) return;
-  requested_reason_ = reason;
-  requested_by_ = by;
-  request_.store(request::posted, std::memory_order_release);
-  scheduler_->post(request_call_);
+  if (request_.make({reason, by})) scheduler_->post(request_call_);
 }
 
 void cancel_scope::cancel(char const* reason, std::source_location by) noexcept {
@@ -121,7 +113,7 @@ void cancel_scope::enter(detail::task_state& task) noexcept {
 
 // What another thread has asked for must have arrived before this goes.
 void cancel_scope::take_requests() noexcept {
-  while (request_.load(std::memory_order_acquire) != request::idle) {
+  while (request_.pending()) {
     if (!scheduler_->drain_inbox()) std::this_thread::yield();  // the sender is between its two steps
   }
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <thread>
 
 namespace plait {
 
@@ -69,7 +68,8 @@ void scheduler::close_background() {
   await_orphans();
 }
 
-// What else the driver holds is of objects that live on: a listener that may be used in another run.
+// What else the driver holds is of objects that live on: a listener that may be used in another
+// run.
 void scheduler::await_orphans() {
   auto const none_left = [this] { return driver_->orphans() == 0; };
   while (!none_left()) turn(none_left);
@@ -80,7 +80,7 @@ scheduler::~scheduler() {
   PLAIT_CHECK(background_->empty(),
               "a scheduler was destroyed while background tasks were alive; let plait::run return");
   scheduler_binding const bound(*this);
-  while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  inbox_.await_senders();
   drain_inbox();
   await_orphans();
   background_.reset();
@@ -88,37 +88,10 @@ scheduler::~scheduler() {
 }
 
 void scheduler::post(remote_call& call) noexcept {
-  // From the push on, the call may run and end this scheduler; its destructor waits for this thread.
-  posting_.fetch_add(1, std::memory_order_relaxed);
-  remote_call* head = inbox_.load(std::memory_order_relaxed);
-  do {
-    call.next = head;
-  } while (!inbox_.compare_exchange_weak(head, &call, std::memory_order_seq_cst,
-                                         std::memory_order_relaxed));
-  if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(false, std::memory_order_seq_cst)) {
-    driver_->wake();
-  }
-  posting_.fetch_sub(1, std::memory_order_release);  // all that was done here comes before the end
+  inbox_.post(call, [this] { driver_->wake(); });
 }
 
-bool scheduler::drain_inbox() noexcept {
-  if (inbox_.load(std::memory_order_relaxed) == nullptr) return false;
-  // acquire: what the senders wrote before they posted
-  remote_call* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
-  remote_call* oldest = nullptr;
-  while (newest != nullptr) {
-    remote_call* const next = newest->next;
-    newest->next = oldest;
-    oldest = newest;
-    newest = next;
-  }
-  while (oldest != nullptr) {
-    remote_call* const call = oldest;
-    oldest = oldest->next;
-    call->run(*call);
-  }
-  return true;
-}
+bool scheduler::drain_inbox() noexcept { return inbox_.drain(); }
 
 // The head of the queue stays in a register: what tasks make ready goes to the tail.
 void scheduler::run_ready() {
@@ -156,13 +129,10 @@ void scheduler::adapt_budget(duration turn) noexcept {
 }
 
 void scheduler::sleep() {
-  if (expected_posts != 0 &&
-      spin_.until([this] { return inbox_.load(std::memory_order_relaxed) != nullptr; })) {
+  if (expected_posts != 0 && spin_.until([this] { return !inbox_.seems_empty(); })) {
     return;
   }
-  asleep_.store(true, std::memory_order_seq_cst);
-  if (inbox_.load(std::memory_order_seq_cst) == nullptr) driver_->park(timers_.next_deadline());
-  asleep_.store(false, std::memory_order_relaxed);
+  inbox_.sleep([this] { driver_->park(timers_.next_deadline()); });
 }
 
 void scheduler::run_until(bool const& done) {
@@ -176,7 +146,7 @@ void scheduler::run_until_idle() {
   now();
   do {
     turn([] { return true; });
-  } while (first_ready_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr ||
+  } while (first_ready_ != nullptr || !inbox_.seems_empty() ||
            timers_.next_deadline() <= driver_->now());
 }
 
