@@ -53,9 +53,10 @@ class job_exchange {
   static constexpr std::uint32_t searching(std::uint32_t word) noexcept { return word >> 16; }
   static constexpr std::uint32_t sleeping(std::uint32_t word) noexcept { return word & 0xffff; }
 
-  // Reads the stack and then the list's length, which is written before a job leaves the stack.
+  // The stack first: where that was emptied, its acquire pairs with the release of `take_all`, before
+  // which move_arrivals has written listed_.
   bool has_work() const noexcept {
-    return !arrived_.empty() || listed_.load(std::memory_order_seq_cst) != 0;
+    return !arrived_.empty() || listed_.load(std::memory_order_relaxed) != 0;
   }
 
   Job* take() noexcept;
@@ -79,7 +80,8 @@ class job_exchange {
   alignas(64) typename Sync::short_lock lock_;
   Job* first_ = nullptr;
   Job* last_ = nullptr;
-  atomic<long> listed_{0};  // at least the list's length; written under the lock
+  // The list's length, and 1 more while jobs are on their way from the stack. Written under the lock.
+  atomic<long> listed_{0};
 
   // For sleeping alone. A wake-up is a token that any sleeper may take.
   alignas(64) typename Sync::mutex sleep_mutex_;
@@ -111,10 +113,13 @@ void job_exchange<Job, Sync>::wake_one() noexcept {
   sleep_condition_.notify_one();
 }
 
-// Under the lock.
+// Under the lock. Who looks for work meanwhile must find some in one of the two places: that there will
+// be jobs in the list is said before they leave the stack.
 template <class Job, class Sync>
 void job_exchange<Job, Sync>::move_arrivals() noexcept {
   if (arrived_.seems_empty()) return;
+  long const before = listed_.load(std::memory_order_relaxed);
+  listed_.store(before + 1, std::memory_order_relaxed);  // published by take_all
   Job* const newest = arrived_.take_all();
   long count = 0;
   Job* oldest = nullptr;
@@ -132,7 +137,7 @@ void job_exchange<Job, Sync>::move_arrivals() noexcept {
     first_ = oldest;
   }
   last_ = newest;
-  listed_.store(listed_.load(std::memory_order_relaxed) + count, std::memory_order_seq_cst);
+  listed_.store(before + count, std::memory_order_relaxed);  // who sees the one above is content
 }
 
 template <class Job, class Sync>
