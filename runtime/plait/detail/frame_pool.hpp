@@ -6,6 +6,7 @@
 // comes from malloc, because a recycler hides use after free.
 #pragma once
 
+#include <plait/detail/allocation_plan.hpp>
 #include <plait/detail/config.hpp>
 #include <plait/detail/ledger.hpp>
 
@@ -104,20 +105,25 @@ inline constinit frame_pool::cell frame_pool::closed{};
 inline thread_local constinit frame_pool frames_here{};
 
 inline void* allocate_frame(std::size_t bytes) {
+#if PLAIT_ASSERTIONS
+  if (allocation_fails()) [[unlikely]] throw std::bad_alloc();
+#endif
+#if PLAIT_ASAN
+  void* const block = std::malloc(bytes);
+  if (block == nullptr) throw std::bad_alloc();
+#else
+  void* const block = frames_here.get(bytes);
+#endif
   count(&ledger::frames, 1);
   count(&ledger::bytes, static_cast<long>(bytes));
-#if PLAIT_ASAN
-  return ::operator new(bytes);
-#else
-  return frames_here.get(bytes);
-#endif
+  return block;
 }
 
 inline void free_frame(void* block, std::size_t bytes) noexcept {
   count(&ledger::frames, -1);
   count(&ledger::bytes, -static_cast<long>(bytes));
 #if PLAIT_ASAN
-  ::operator delete(block, bytes);
+  std::free(block);
 #else
   frames_here.put(block, bytes);
 #endif

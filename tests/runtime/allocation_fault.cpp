@@ -1,0 +1,83 @@
+#include <plait/testing/allocation_fault.hpp>
+
+#include <plait/task.hpp>
+#include <plait/testing/ledger.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <new>
+#include <string>
+#include <thread>
+
+using plait::task;
+using plait::testing::allocation_fault;
+
+namespace {
+
+// Through the global operator new, which clang would do without.
+bool allocate() {
+  try {
+    ::operator delete(::operator new(64));
+    return true;
+  } catch (std::bad_alloc const&) {
+    return false;
+  }
+}
+
+[[gnu::noinline]] task<> do_nothing() { co_return; }
+
+}  // namespace
+
+TEST_CASE("allocation fault: the n-th allocation fails, and no other") {
+  std::string went;
+  {
+    allocation_fault const fault(3);
+    for (int i = 0; i < 5; ++i) went.push_back(allocate() ? 'y' : 'n');
+    CHECK(fault.happened());
+  }
+  CHECK(went == "yynyy");
+  CHECK(allocate());
+}
+
+TEST_CASE("allocation fault: with 0 it counts") {
+  long seen = 0;
+  bool failed = false;
+  {
+    allocation_fault const fault(0);
+    for (int i = 0; i < 5; ++i) failed = !allocate() || failed;
+    seen = fault.seen();
+  }
+  CHECK_FALSE(failed);
+  CHECK(seen == 5);
+}
+
+TEST_CASE("allocation fault: other threads go on as ever") {
+  bool elsewhere = false;
+  bool here = true;
+  std::thread other;
+  {
+    allocation_fault const fault(2);
+    other = std::thread([&elsewhere] { elsewhere = allocate() && allocate() && allocate(); });
+    here = allocate();
+  }
+  other.join();
+  CHECK(elsewhere);
+  CHECK_FALSE(here);  // the second, after that of the thread's state
+}
+
+#if PLAIT_ASSERTIONS
+TEST_CASE("allocation fault: a frame for which there is no memory is not counted as alive") {
+  plait::testing::ledger_guard ledger;
+  bool refused = false;
+  {
+    allocation_fault const fault(1);
+    try {
+      task<> const never = do_nothing();
+    } catch (std::bad_alloc const&) {
+      refused = true;
+    }
+  }
+  CHECK(refused);
+  CHECK(ledger.differences() == "");
+}
+#endif
