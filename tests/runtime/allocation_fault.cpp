@@ -2,6 +2,7 @@
 
 #include <plait/task.hpp>
 #include <plait/testing/ledger.hpp>
+#include <plait/testing/manual_driver.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -11,6 +12,7 @@
 
 using plait::task;
 using plait::testing::allocation_fault;
+using plait::testing::manual_scheduler;
 
 namespace {
 
@@ -81,3 +83,17 @@ TEST_CASE("allocation fault: a frame for which there is no memory is not counted
   CHECK(ledger.differences() == "");
 }
 #endif
+
+TEST_CASE("allocation fault: the end of a run needs no memory") {
+  manual_scheduler m;
+  m.start(do_nothing);
+  m.run(do_nothing);
+  long seen = 0;
+  {
+    allocation_fault const fault(1);
+    m.close();
+    seen = fault.seen();
+  }
+  CHECK(seen == 0);
+  CHECK(m.sched().cancelled_scopes == 0);
+}
