@@ -15,8 +15,15 @@ time_point clock::now() noexcept {
 }
 
 bool fd_wait::start(detail::task_state& task) {
-  begin(task);
-  scheduler::current().io().watch(*this);
+  begin(task);  // before: the driver may complete it at once
+  try {
+    scheduler::current().io().watch(*this);
+  } catch (...) {  // no memory: the driver does not hold it, and nothing will follow
+    task.blocked = nullptr;
+    detail::count(&detail::ledger::operations, -1);
+    complete_inline(status::idle);
+    throw;
+  }
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include <plait/testing/allocation_fault.hpp>
 
+#include <plait/driver.hpp>
 #include <plait/task.hpp>
 #include <plait/testing/ledger.hpp>
 #include <plait/testing/manual_driver.hpp>
@@ -9,6 +10,8 @@
 #include <new>
 #include <string>
 #include <thread>
+
+#include <poll.h>
 
 using plait::task;
 using plait::testing::allocation_fault;
@@ -96,4 +99,19 @@ TEST_CASE("allocation fault: the end of a run needs no memory") {
   }
   CHECK(seen == 0);
   CHECK(m.sched().cancelled_scopes == 0);
+}
+
+TEST_CASE("allocation fault: a wait that the driver has no memory for throws, and is over") {
+  manual_scheduler m;
+  bool refused = false;
+  m.run([&]() -> task<> {
+    try {
+      allocation_fault const fault(1);
+      co_await plait::fd_wait(0, POLLIN);
+    } catch (std::bad_alloc const&) {
+      refused = true;
+    }
+  });
+  CHECK(refused);
+  CHECK(m.io().waits().empty());
 }
