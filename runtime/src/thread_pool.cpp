@@ -76,15 +76,19 @@ thread_pool::impl::impl(thread_pool_options const& options, system_calls& sys) {
 }
 
 void thread_pool::impl::start_threads(unsigned count, std::string_view name, system_calls& sys) {
+  // What needs memory comes first: from the first thread on nothing may throw.
+  std::vector<std::unique_ptr<start>> plans;
+  for (unsigned i = 0; i < count; ++i) {
+    plans.push_back(std::make_unique<start>(start{this, std::string(name) + "-" + std::to_string(i)}));
+  }
+  threads_.reserve(count);
   // Signals belong to the program's own threads.
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = 0;
-  threads_.reserve(count);
-  for (unsigned i = 0; i < count && error == 0; ++i) {
-    auto plan = std::make_unique<start>(start{this, std::string(name) + "-" + std::to_string(i)});
+  for (std::unique_ptr<start>& plan : plans) {
     pthread_t made{};
     error = -sys.create_thread(made, &enter, plan.get());
     if (error != 0) break;

@@ -4,6 +4,7 @@
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
+#include <plait/testing/allocation_fault.hpp>
 
 #include "usable_cpus.hpp"
 
@@ -19,6 +20,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <signal.h>
 
 using namespace plait;
 
@@ -519,4 +522,21 @@ TEST_CASE("usable_cpus: a quota counts in whole CPUs, rounded up") {
   CHECK(cpus_of_quota("") == 0);
   CHECK(cpus_of_quota("100000") == 0);
   CHECK(cpus_of_quota("100000 0") == 0);
+}
+
+TEST_CASE("thread pool: where there is no memory for it, nothing of it is left") {
+  int failures = 0;
+  for (bool made = false; !made;) {
+    testing::allocation_fault const fault(failures + 1);
+    try {
+      thread_pool const pool({.threads = 3, .name = "a name too long for a small string"});
+      made = true;
+    } catch (std::bad_alloc const&) {
+      ++failures;
+    }
+  }
+  sigset_t blocked;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  CHECK(failures >= 4);
+  CHECK(::sigismember(&blocked, SIGTERM) == 0);
 }
