@@ -77,10 +77,16 @@ class yield_awaiter {
   void await_suspend(std::coroutine_handle<Promise> h) {
     frame_link& frame = h.promise();
     scheduler& s = scheduler::current();
-    if (cancel_pending(s, *frame.owner)) [[unlikely]] throw_cancelled(*frame.owner);
+    if (s.cancelled_scopes != 0) [[unlikely]] throw_if_cancelled(frame);
     s.make_ready(frame);
   }
   void await_resume() const noexcept {}
+
+ private:
+  [[gnu::cold]] static void throw_if_cancelled(frame_link& frame) {
+    frame.owner->leaf = &frame;  // who looks on may ask for the line
+    if (sees_cancel(*frame.owner)) throw_cancelled(*frame.owner);
+  }
 };
 
 }  // namespace detail

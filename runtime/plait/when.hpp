@@ -7,6 +7,7 @@
 // counts as completing: it is rethrown.
 #pragma once
 
+#include <plait/detail/checkpoint.hpp>
 #include <plait/task_group.hpp>
 #include <plait/timeout.hpp>
 
@@ -64,6 +65,7 @@ class unless_cancelled : public operation {
   }
   using value_type = std::decay_t<decltype(std::declval<Op&>().result())>;
   std::optional<value_or_unit_t<value_type>> result() {
+    if (!started_) [[unlikely]] throw_if_refused();
     if (op_.state() == status::cancelled) return std::nullopt;
     if constexpr (std::is_void_v<value_type>) {
       op_.result();

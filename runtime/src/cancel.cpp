@@ -176,11 +176,27 @@ void cancel_scope::throw_cancelled() const {
 
 namespace detail {
 
+bool checkpoint_hook::refuses(task_state const& task) noexcept {
+  std::exception_ptr error = each(task.leaf->await_at);
+  if (error == nullptr) return false;
+  refused = &task;
+  refusal = std::move(error);
+  return true;
+}
+
 bool sees_cancel(task_state const& task) noexcept {
-  if (at_checkpoint != nullptr) [[unlikely]] (*at_checkpoint)();
+  if (at_checkpoint != nullptr && at_checkpoint->refuses(task)) [[unlikely]] return true;
   return task.scope->cancel_visible();
 }
-void throw_cancelled(task_state const& task) { task.scope->throw_cancelled(); }
+
+void throw_cancelled(task_state const& task) {
+  if (at_checkpoint != nullptr && at_checkpoint->refused == &task) at_checkpoint->throw_refusal();
+  task.scope->throw_cancelled();
+}
+
+void throw_if_refused() {
+  if (at_checkpoint != nullptr && at_checkpoint->refused != nullptr) at_checkpoint->throw_refusal();
+}
 
 }  // namespace detail
 }  // namespace plait

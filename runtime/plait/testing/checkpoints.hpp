@@ -1,10 +1,14 @@
 // Sees every cancel point that a task of a scheduler reaches, so that a test can cancel at each of
-// them in turn: the n-th run of a scenario at the n-th.
+// them in turn, or make an exception come out of it: the n-th run of a scenario at the n-th.
+// testing/sweep.hpp does that.
 #pragma once
 
+#include <plait/detail/checkpoint.hpp>
 #include <plait/scheduler.hpp>
 
+#include <exception>
 #include <functional>
+#include <source_location>
 
 namespace plait::testing {
 
@@ -14,13 +18,17 @@ namespace plait::testing {
 class checkpoint_watch {
  public:
   checkpoint_watch(scheduler& s, std::function<void()> each);
+  // `each` gets the line of the await, and may give an exception: the await throws that, and the
+  // operation is not begun.
+  checkpoint_watch(scheduler& s,
+                   std::function<std::exception_ptr(std::source_location const& await)> each);
   ~checkpoint_watch();
   checkpoint_watch(checkpoint_watch const&) = delete;
   checkpoint_watch& operator=(checkpoint_watch const&) = delete;
 
  private:
   scheduler& scheduler_;
-  std::function<void()> each_;
+  detail::checkpoint_hook hook_;
 };
 
 }  // namespace plait::testing
