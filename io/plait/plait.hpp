@@ -18,6 +18,7 @@
 #include <plait/io/address.hpp>
 #include <plait/io/error.hpp>
 #include <plait/io/file.hpp>
+#include <plait/io/pipe.hpp>
 #include <plait/io/serve.hpp>
 #include <plait/io/signal.hpp>
 #include <plait/io/tcp.hpp>

@@ -1,5 +1,6 @@
 #include "io_driver.hpp"
 
+#include <plait/io/blocking_op.hpp>
 #include <plait/scheduler.hpp>
 #include <plait/system_calls.hpp>
 #include <plait/timeout.hpp>
@@ -104,6 +105,25 @@ thread_pool& io_driver::blocking_pool() {
     blocking_pool_ = std::make_unique<thread_pool>(options);
   }
   return *blocking_pool_;
+}
+
+bool io_driver::begin_blocking(op& request) {
+  if (request.lowering->try_now != nullptr) {
+    request.answer = request.lowering->try_now(request);
+    if (request.answer != -EAGAIN) return true;
+  }
+  thread_pool& pool = blocking_pool();  // may throw
+  ++in_flight_;
+  static_cast<blocking_op&>(request).send_to(pool, in_flight_);
+  return false;
+}
+
+void io_driver::cancel_blocking(op& request) noexcept {
+  request.cancel_asked = true;
+  auto& blocking = static_cast<blocking_op&>(request);
+  if (!blocking.withdraw(blocking_pool())) return;  // it runs: completion wins
+  --in_flight_;
+  request.finish_request(-ECANCELED, 0);
 }
 
 system_calls& io_driver::sys() noexcept { return system_calls::real(); }

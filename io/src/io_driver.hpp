@@ -77,6 +77,9 @@ class io_driver : public driver {
 
  protected:
   virtual bool begin_op(op& request) = 0;
+  // What the driver cannot wait for itself, on a thread of the blocking pool.
+  bool begin_blocking(op& request);
+  void cancel_blocking(op& request) noexcept;
   fd_record& record(int fd);
   // Whether it can be a descriptor: no table is made for a number that is none.
   bool plausible(int fd) const noexcept;

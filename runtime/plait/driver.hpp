@@ -115,6 +115,8 @@ struct driver_options {
   driver_kind kind = driver_kind::automatic;
   unsigned queue_entries = 256;        // of the submission queue; small values are for tests
   unsigned completion_entries = 4096;  // of the completion queue
+  // io_uring's opcodes to do without, a bit for each, as if the kernel lacked them; for tests.
+  std::uint64_t masked_opcodes = 0;
 };
 
 // An explicit kind, then PLAIT_DRIVER=io_uring|epoll, then a probe: io_uring where the kernel gives

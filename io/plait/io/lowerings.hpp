@@ -13,5 +13,7 @@ extern op_lowering const open_at;
 extern op_lowering const read_at;
 extern op_lowering const write_at;
 extern op_lowering const close;
+extern op_lowering const read_stream;
+extern op_lowering const write_stream;
 
 }  // namespace plait::io::lowerings

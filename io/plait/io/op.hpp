@@ -20,7 +20,8 @@ struct op_lowering {
   char const* name;      // in error messages
   std::uint8_t opcode;   // io_uring's, for the probe
 
-  // io_uring: fills everything but user_data.
+  // io_uring: fills everything but user_data. nullptr, or an opcode that the kernel lacks: as under
+  // epoll, with the ring to wait for readiness; `try_now` must not block then.
   void (*prepare)(op&, io_uring_sqe&);
 
   // epoll: POLLIN or POLLOUT, the direction that `try_now` depends on; 0 for what readiness cannot
@@ -28,6 +29,10 @@ struct op_lowering {
   short interest;
   int (*try_now)(op&);         // result or negative errno; -EAGAIN: not now
   int (*block)(op&) = nullptr; // the same on a thread that may wait; for interest 0
+
+  // epoll: a read shorter than asked has left nothing behind. True of TCP alone: messages, lines of
+  // a terminal and descriptors that are passed end a read early.
+  bool short_is_all = false;
 };
 
 // Who may use it: the scheduler's thread. The buffer must stay valid until the await has returned,

@@ -1,7 +1,5 @@
 #include "epoll_driver.hpp"
 
-#include <plait/io/blocking_op.hpp>
-
 #include <algorithm>
 #include <cerrno>
 #include <climits>
@@ -93,7 +91,8 @@ bool epoll_driver::attempt(op& request, fd_record& r) {
     return false;
   }
   std::size_t const wanted = request.length - request.done;
-  if (reads && answer > 0 && static_cast<std::size_t>(answer) < wanted && !r.may_stop_short) ready = false;
+  bool const stopped_short = answer > 0 && static_cast<std::size_t>(answer) < wanted;
+  if (stopped_short && request.lowering->short_is_all && !r.may_stop_short) ready = false;
   request.answer = answer;
   return true;
 }
@@ -108,23 +107,9 @@ bool epoll_driver::begin_op(op& request) {
   return false;
 }
 
-bool epoll_driver::begin_blocking(op& request) {
-  if (request.lowering->try_now != nullptr) {
-    request.answer = request.lowering->try_now(request);
-    if (request.answer != -EAGAIN) return true;
-  }
-  thread_pool& pool = blocking_pool();  // may throw
-  ++in_flight_;
-  static_cast<blocking_op&>(request).send_to(pool, in_flight_);
-  return false;
-}
-
 void epoll_driver::cancel(op& request) noexcept {
+  if (request.lowering->interest == 0) return cancel_blocking(request);
   request.cancel_asked = true;
-  if (request.lowering->interest == 0) {
-    auto& blocking = static_cast<blocking_op&>(request);
-    if (!blocking.withdraw(blocking_pool())) return;  // it runs: completion wins
-  }
   --in_flight_;
   request.finish_request(-ECANCELED, 0);
 }

@@ -32,7 +32,6 @@ class epoll_driver final : public io_driver {
 
  private:
   bool begin_op(op& request) override;
-  bool begin_blocking(op& request);
   int enroll(int fd, fd_record& r) noexcept;
   bool attempt(op& request, fd_record& r);
   void dispatch(int fd, std::uint32_t generation, unsigned events);

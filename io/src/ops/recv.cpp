@@ -22,6 +22,6 @@ int try_now(op& o) {
 
 }  // namespace
 
-op_lowering const lowerings::recv{"read", IORING_OP_RECV, prepare, POLLIN, try_now};
+op_lowering const lowerings::recv{"read", IORING_OP_RECV, prepare, POLLIN, try_now, nullptr, true};
 
 }  // namespace plait::io

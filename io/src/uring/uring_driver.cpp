@@ -59,11 +59,22 @@ int set_up(io_uring& ring, driver_options const& options) {
   return refused;
 }
 
-bool has_opcode(io_uring& ring, int opcode) {
+std::bitset<256> opcodes_of(io_uring& ring, std::uint64_t masked) {
+  std::bitset<256> found;
   io_uring_probe* const probe = io_uring_get_probe_ring(&ring);
-  bool const has = probe != nullptr && io_uring_opcode_supported(probe, opcode);
+  for (unsigned i = 0; probe != nullptr && i < probe->ops_len; ++i) {
+    found[probe->ops[i].op] = (probe->ops[i].flags & IO_URING_OP_SUPPORTED) != 0;
+  }
   io_uring_free_probe(probe);
-  return has;
+  return found & ~std::bitset<256>(masked);
+}
+
+int try_by_hand(op& o) {
+  int answer = 0;
+  do {
+    answer = o.lowering->try_now(o);
+  } while (answer == -EINTR);
+  return answer;
 }
 
 }  // namespace
@@ -91,11 +102,12 @@ uring_driver::uring_driver(driver_options const& options) {
     throw std::system_error(-refused, std::generic_category(), "io_uring_setup");
   }
   static_cast<void>(rings_unmapped.load(std::memory_order_acquire));
+  opcodes_ = opcodes_of(ring_, options.masked_opcodes);
   doorbell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   // Both are there from 5.17 on. Before that a cancel that asks for no completion is refused, and
   // what it should have ended would go on for ever.
   constexpr unsigned needed = IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
-  if (doorbell_ < 0 || !has_opcode(ring_, IORING_OP_ASYNC_CANCEL) ||
+  if (doorbell_ < 0 || !opcodes_[IORING_OP_ASYNC_CANCEL] ||
       (ring_.features & needed) != needed) {
     int const error = doorbell_ < 0 ? errno : ENOSYS;
     io_uring_queue_exit(&ring_);
@@ -105,7 +117,7 @@ uring_driver::uring_driver(driver_options const& options) {
   }
   io_uring_ring_dontfork(&ring_);
   // IORING_OP_SOCKET came with multishot accept, in 5.19, and is what a probe can see of it.
-  accepts_many_ = has_opcode(ring_, IORING_OP_SOCKET);
+  accepts_many_ = opcodes_[IORING_OP_SOCKET];
 }
 
 uring_driver::~uring_driver() {
@@ -171,7 +183,11 @@ void uring_driver::prepare(driver_request& request, io_uring_sqe& sqe) {
     io_uring_prep_poll_add(&sqe, wait.fd(), static_cast<unsigned short>(wait.events()));
   } else {
     auto& o = static_cast<op&>(request);
-    o.lowering->prepare(o, sqe);
+    if (by_ring(o)) {
+      o.lowering->prepare(o, sqe);
+    } else {
+      io_uring_prep_poll_add(&sqe, o.fd, static_cast<unsigned short>(o.lowering->interest));
+    }
   }
   sqe.user_data = reinterpret_cast<std::uintptr_t>(&request);
   request.stage = in_kernel;
@@ -186,7 +202,21 @@ void uring_driver::begin(driver_request& request) {
   backlog_.push(request);
 }
 
+bool uring_driver::by_ring(op const& o) const noexcept {
+  return o.lowering->prepare != nullptr && opcodes_[o.lowering->opcode];
+}
+
+// What the kernel has no opcode for: the pool, or readiness.
+bool uring_driver::begin_by_hand(op& request) {
+  if (request.lowering->interest == 0) return begin_blocking(request);
+  request.answer = try_by_hand(request);
+  if (request.answer != -EAGAIN) return true;
+  begin(request);
+  return false;
+}
+
 bool uring_driver::begin_op(op& request) {
+  if (!by_ring(request)) return begin_by_hand(request);
   if (request.lowering->interest == POLLIN) {
     request.data_likely = request.data_likely && record(request.fd).readable;
   }
@@ -195,6 +225,11 @@ bool uring_driver::begin_op(op& request) {
 }
 
 void uring_driver::watch(fd_wait& wait) { begin(wait); }
+
+void uring_driver::cancel(op& request) noexcept {
+  if (request.lowering->interest == 0 && !by_ring(request)) return cancel_blocking(request);
+  cancel_request(request);
+}
 
 void uring_driver::cancel_request(driver_request& request) noexcept {
   request.cancel_asked = true;
@@ -217,6 +252,10 @@ void uring_driver::terminal(driver_request& request, int result, unsigned flags)
 void uring_driver::finish(driver_request& request, int result, unsigned flags) noexcept {
   --in_flight_;
   request.stage = idle;
+  if (result >= 0 && !request.is_readiness && !by_ring(static_cast<op&>(request))) {
+    result = try_by_hand(static_cast<op&>(request));
+    if (result == -EAGAIN && !request.cancel_asked) return begin(request);
+  }
   request.finish_request(result, flags);
 }
 

@@ -22,6 +22,7 @@
 
 #include <liburing.h>
 
+#include <bitset>
 #include <string>
 
 namespace plait::io {
@@ -36,7 +37,7 @@ class uring_driver final : public io_driver {
   void wake() noexcept override;
   void watch(fd_wait& wait) override;
   void unwatch(fd_wait& wait) noexcept override { cancel_request(wait); }
-  void cancel(op& request) noexcept override { cancel_request(request); }
+  void cancel(op& request) noexcept override;
   bool wants_nonblocking() const noexcept override { return false; }
   bool accepts_many() const noexcept override { return accepts_many_; }
 
@@ -52,6 +53,8 @@ class uring_driver final : public io_driver {
   };
 
   bool begin_op(op& request) override;
+  bool begin_by_hand(op& request);
+  bool by_ring(op const& o) const noexcept;
   void begin(driver_request& request);
   void prepare(driver_request& request, io_uring_sqe& sqe);
   void cancel_request(driver_request& request) noexcept;
@@ -74,6 +77,7 @@ class uring_driver final : public io_driver {
   bool accepts_many_ = false;
   bool doorbell_armed_ = false;
   unsigned enter_flags_ = 0;
+  std::bitset<256> opcodes_;  // that the kernel has
   request_list backlog_;
   request_list linked_;  // cancelled, the cancel not yet submitted or not yet taken
 };

@@ -1,0 +1,29 @@
+// read(2) on a pipe, or on what else has no position: what is there, at least one byte; 0 at the end.
+#include <plait/io/lowerings.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <liburing.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace plait::io {
+namespace {
+
+constexpr std::uint64_t no_position = ~std::uint64_t{0};
+
+void prepare(op& o, io_uring_sqe& sqe) {
+  auto const rest = std::min<std::size_t>(o.length - o.done, 1U << 30);
+  io_uring_prep_read(&sqe, o.fd, o.buffer + o.done, static_cast<unsigned>(rest), no_position);
+}
+
+int try_now(op& o) {
+  auto const n = ::read(o.fd, o.buffer + o.done, o.length - o.done);
+  return n >= 0 ? static_cast<int>(n) : -errno;
+}
+
+}  // namespace
+
+op_lowering const lowerings::read_stream{"read", IORING_OP_READ, prepare, POLLIN, try_now};
+
+}  // namespace plait::io
