@@ -22,4 +22,5 @@
 #include <plait/io/serve.hpp>
 #include <plait/io/signal.hpp>
 #include <plait/io/tcp.hpp>
+#include <plait/io/udp.hpp>
 #include <plait/io/wait.hpp>

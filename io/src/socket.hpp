@@ -1,4 +1,4 @@
-// What TCP needs of the socket calls, with errors that say what was attempted.
+// What sockets need of the kernel's calls, with errors that say what was attempted.
 #pragma once
 
 #include <plait/io/address.hpp>
@@ -9,7 +9,9 @@ namespace plait::io {
 
 descriptor open_socket(int family, int type, bool nonblocking);
 void set_option(int fd, int level, int name, int value, char const* what);
+void set_buffers(int fd, int send_bytes, int receive_bytes);  // 0: left alone
 void apply(int fd, tcp_options const& options);
+[[noreturn]] void fail_to_bind(char const* operation, address const& at);  // by errno
 address local_address_of(int fd);
 address remote_address_of(int fd);
 

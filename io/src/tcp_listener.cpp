@@ -30,14 +30,6 @@ bool is_exhaustion(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-[[noreturn]] void fail_to_listen(address const& at) {
-  std::string about = "on " + at.to_string();
-  if (errno == EADDRINUSE) about += " (choose another port, or end the program that holds it)";
-  if (errno == EACCES) about += " (ports below 1024 need CAP_NET_BIND_SERVICE)";
-  if (errno == EADDRNOTAVAIL) about += " (no interface of this machine has that address)";
-  throw io_error({std::error_code(errno, std::generic_category()), 0, "listen"}, about);
-}
-
 }  // namespace
 
 namespace detail {
@@ -54,7 +46,7 @@ tcp_listener tcp_listener::listen(address at, listen_options options) {
   if (at.is_v6() && options.v6_only) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
   apply(fd.get(), options.accepted);  // inherited by what it accepts
   if (::bind(fd.get(), at.data(), at.size()) != 0 || ::listen(fd.get(), options.backlog) != 0) {
-    fail_to_listen(at);
+    fail_to_bind("listen", at);
   }
   return tcp_listener(source_ptr(new detail::accept_source(std::move(fd))), options.accepted);
 }

@@ -15,5 +15,7 @@ extern op_lowering const write_at;
 extern op_lowering const close;
 extern op_lowering const read_stream;
 extern op_lowering const write_stream;
+extern op_lowering const send_msg;
+extern op_lowering const recv_msg;
 
 }  // namespace plait::io::lowerings

@@ -1,0 +1,27 @@
+// sendmsg(2): one message, without SIGPIPE. `buffer` is the msghdr, `flags` are sendmsg's.
+#include <plait/io/lowerings.hpp>
+
+#include <cerrno>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace plait::io {
+namespace {
+
+msghdr* header(op& o) { return reinterpret_cast<msghdr*>(o.buffer); }
+
+void prepare(op& o, io_uring_sqe& sqe) {
+  io_uring_prep_sendmsg(&sqe, o.fd, header(o), static_cast<unsigned>(o.flags | MSG_NOSIGNAL));
+}
+
+int try_now(op& o) {
+  auto const n = ::sendmsg(o.fd, header(o), o.flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+  return n >= 0 ? static_cast<int>(n) : -errno;
+}
+
+}  // namespace
+
+op_lowering const lowerings::send_msg{"send", IORING_OP_SENDMSG, prepare, POLLOUT, try_now};
+
+}  // namespace plait::io
