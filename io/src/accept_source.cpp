@@ -1,17 +1,18 @@
 #include "accept_source.hpp"
 
+#include "sys.hpp"
+
 #include <plait/scheduler.hpp>
 
 #include <cerrno>
 #include <liburing.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace plait::io::detail {
 
 void accept_source::drop_landed() noexcept {
   for (int const accepted : landed_) {
-    if (accepted >= 0) ::close(accepted);
+    if (accepted >= 0) sys_here().close(accepted);
   }
   landed_.clear();
 }
@@ -65,7 +66,7 @@ void accept_source::finish_request(int result, unsigned kernel_flags) noexcept {
     if (waiter_ != nullptr) arm();
     return;
   }
-  if (result >= 0) ::close(result);
+  if (result >= 0) sys_here().close(result);
   if (!orphaned_ || armed_) return;
   io_driver::current().bury();
   delete this;
@@ -85,7 +86,7 @@ void accept_source::deliver(int result) noexcept {
 // has landed and was not accepted ends here, too.
 void accept_source::close() noexcept {
   if (closed_) return;
-  ::shutdown(fd, SHUT_RDWR);
+  sys_here().shutdown(fd, SHUT_RDWR);
   if (waiter_ != nullptr) deliver(-ECANCELED);
   closed_ = true;
   drop_landed();
@@ -105,7 +106,7 @@ void accept_source::orphan() noexcept {
   driver.adopt();
   orphaned_ = true;
   if (closed_) return;  // cancelled already
-  ::shutdown(fd, SHUT_RDWR);
+  sys_here().shutdown(fd, SHUT_RDWR);
   closed_ = true;
   driver.cancel(*this);  // may free it
 }

@@ -5,7 +5,7 @@ namespace plait::io {
 blocking_op::thread_job::thread_job(blocking_op& o) noexcept
     : pool_job([](pool_job& j) noexcept {
         blocking_op& self = static_cast<thread_job&>(j).owner;
-        self.outcome_ = self.lowering->block(self);
+        self.outcome_ = self.lowering->block(self, self.home_->sys());
         self.home_->post(self.homecoming_);
       }),
       owner(o) {}

@@ -1,11 +1,10 @@
 #include <plait/io/descriptor.hpp>
 
 #include "io_driver.hpp"
+#include "sys.hpp"
 
 #include <plait/detail/ledger.hpp>
 #include <plait/scheduler.hpp>
-
-#include <unistd.h>
 
 namespace plait::io {
 namespace {
@@ -50,7 +49,7 @@ int descriptor::release() noexcept {
 }
 
 void descriptor::close_now() noexcept {
-  if (fd_ >= 0) ::close(release());
+  if (fd_ >= 0) sys_here().close(release());
 }
 
 task<> descriptor::close() {

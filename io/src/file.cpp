@@ -1,5 +1,8 @@
 #include <plait/io/file.hpp>
 
+#include "sys.hpp"
+
+
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -56,9 +59,7 @@ file_count_op file::write_at(std::uint64_t offset, const_buffer from) noexcept {
 
 std::uint64_t file::size() const {
   struct stat about;
-  if (::fstat(fd(), &about) != 0) {
-    throw io_error({std::error_code(errno, std::generic_category()), 0, "fstat"});
-  }
+  if (int const answer = sys_here().fstat(fd(), about); answer < 0) throw_errno(answer, "fstat");
   return static_cast<std::uint64_t>(about.st_size);
 }
 

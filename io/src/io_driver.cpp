@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <time.h>
@@ -28,9 +27,9 @@ fd_record& io_driver::record(int fd) {
   return records_[index];
 }
 
-bool io_driver::plausible(int fd) const noexcept {
+bool io_driver::plausible(int fd) noexcept {
   if (fd < 0) return false;
-  return static_cast<std::size_t>(fd) < records_.size() || ::fcntl(fd, F_GETFD) >= 0;
+  return static_cast<std::size_t>(fd) < records_.size() || sys().is_open(fd);
 }
 
 // Where a stream's operation stands; files have no slots, any number may be under way.
@@ -109,7 +108,7 @@ thread_pool& io_driver::blocking_pool() {
 
 bool io_driver::begin_blocking(op& request) {
   if (request.lowering->try_now != nullptr) {
-    request.answer = request.lowering->try_now(request);
+    request.answer = request.lowering->try_now(request, sys());
     if (request.answer != -EAGAIN) return true;
   }
   thread_pool& pool = blocking_pool();  // may throw

@@ -82,7 +82,7 @@ class io_driver : public driver {
   void cancel_blocking(op& request) noexcept;
   fd_record& record(int fd);
   // Whether it can be a descriptor: no table is made for a number that is none.
-  bool plausible(int fd) const noexcept;
+  bool plausible(int fd) noexcept;
 
   std::vector<fd_record> records_;
 

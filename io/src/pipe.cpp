@@ -1,23 +1,17 @@
 #include <plait/io/pipe.hpp>
 
 #include "io_driver.hpp"
+#include "sys.hpp"
 
 #include <cerrno>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace plait::io {
 namespace {
 
-[[noreturn]] void fail(char const* what, char const* about = "") {
-  throw io_error({std::error_code(errno, std::generic_category()), 0, what}, about);
-}
-
 void set_nonblocking(descriptor const& fd, bool wanted) {
-  int const flags = ::fcntl(fd.get(), F_GETFL);
-  if (flags < 0) fail("pipe");
-  int const changed = wanted ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-  if (changed != flags && ::fcntl(fd.get(), F_SETFL, changed) < 0) fail("pipe");
+  if (int const answer = sys_here().set_nonblocking(fd.get(), wanted); answer < 0) {
+    throw_errno(answer, "pipe");
+  }
 }
 
 }  // namespace
@@ -51,8 +45,8 @@ count_op pipe_writer::write_all(const_buffer from) noexcept {
 
 pipe_pair pipe_pair::open() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) {
-    fail("pipe", errno == EMFILE ? "(raise the descriptor limit: ulimit -n)" : "");
+  if (int const answer = sys_here().pipe(ends); answer < 0) {
+    throw_errno(answer, "pipe", answer == -EMFILE ? "(raise the descriptor limit: ulimit -n)" : "");
   }
   descriptor reading(ends[0]);
   descriptor writing(ends[1]);

@@ -1,5 +1,8 @@
 #include "socket.hpp"
 
+#include "io_driver.hpp"
+#include "sys.hpp"
+
 #include <plait/io/error.hpp>
 
 #include <cerrno>
@@ -10,28 +13,28 @@
 namespace plait::io {
 namespace {
 
-[[noreturn]] void fail(char const* what, std::string const& about = {}) {
-  throw io_error({std::error_code(errno, std::generic_category()), 0, what}, about);
-}
+using name_call = int (system_calls::*)(int, sockaddr*, socklen_t&) noexcept;
 
-template <class Call>
-address address_by(Call call, int fd, char const* what) {
+address address_by(name_call call, int fd, char const* what) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  if (call(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) fail(what);
+  int const answer = (sys_here().*call)(fd, reinterpret_cast<sockaddr*>(&storage), size);
+  if (answer < 0) throw_errno(answer, what);
   return address::from(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
 }  // namespace
 
-descriptor open_socket(int family, int type, bool nonblocking) {
-  int const fd = ::socket(family, type | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
-  if (fd < 0) fail("socket", errno == EMFILE ? "(raise the descriptor limit: ulimit -n)" : "");
+descriptor open_socket(int family, int type) {
+  io_driver& driver = io_driver::current();
+  int const fd = driver.sys().socket(family, type | (driver.wants_nonblocking() ? SOCK_NONBLOCK : 0));
+  if (fd < 0) throw_errno(fd, "socket", fd == -EMFILE ? "(raise the descriptor limit: ulimit -n)" : "");
   return descriptor(fd);
 }
 
 void set_option(int fd, int level, int name, int value, char const* what) {
-  if (::setsockopt(fd, level, name, &value, sizeof value) != 0) fail("setsockopt", what);
+  int const answer = sys_here().setsockopt(fd, level, name, &value, sizeof value);
+  if (answer < 0) throw_errno(answer, "setsockopt", what);
 }
 
 void set_buffers(int fd, int send_bytes, int receive_bytes) {
@@ -45,15 +48,15 @@ void apply(int fd, tcp_options const& options) {
   set_buffers(fd, options.send_buffer_bytes, options.receive_buffer_bytes);
 }
 
-void fail_to_bind(char const* operation, address const& at) {
+void fail_to_bind(int answer, char const* operation, address const& at) {
   std::string about = "on " + at.to_string();
-  if (errno == EADDRINUSE) about += " (choose another port, or end the program that holds it)";
-  if (errno == EACCES) about += " (ports below 1024 need CAP_NET_BIND_SERVICE)";
-  if (errno == EADDRNOTAVAIL) about += " (no interface of this machine has that address)";
-  fail(operation, about);
+  if (answer == -EADDRINUSE) about += " (choose another port, or end the program that holds it)";
+  if (answer == -EACCES) about += " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+  if (answer == -EADDRNOTAVAIL) about += " (no interface of this machine has that address)";
+  throw_errno(answer, operation, about);
 }
 
-address local_address_of(int fd) { return address_by(::getsockname, fd, "getsockname"); }
-address remote_address_of(int fd) { return address_by(::getpeername, fd, "getpeername"); }
+address local_address_of(int fd) { return address_by(&system_calls::getsockname, fd, "getsockname"); }
+address remote_address_of(int fd) { return address_by(&system_calls::getpeername, fd, "getpeername"); }
 
 }  // namespace plait::io

@@ -1,4 +1,4 @@
-// What sockets need of the kernel's calls, with errors that say what was attempted.
+// What sockets need of the system calls, with errors that say what was attempted.
 #pragma once
 
 #include <plait/io/address.hpp>
@@ -7,11 +7,11 @@
 
 namespace plait::io {
 
-descriptor open_socket(int family, int type, bool nonblocking);
+descriptor open_socket(int family, int type);
 void set_option(int fd, int level, int name, int value, char const* what);
 void set_buffers(int fd, int send_bytes, int receive_bytes);  // 0: left alone
 void apply(int fd, tcp_options const& options);
-[[noreturn]] void fail_to_bind(char const* operation, address const& at);  // by errno
+[[noreturn]] void fail_to_bind(int answer, char const* operation, address const& at);
 address local_address_of(int fd);
 address remote_address_of(int fd);
 

@@ -1,8 +1,8 @@
 #include <plait/io/tcp.hpp>
 
 #include "accept_source.hpp"
-#include "io_driver.hpp"
 #include "socket.hpp"
+#include "sys.hpp"
 
 #include <plait/sleep.hpp>
 
@@ -40,14 +40,15 @@ tcp_listener::tcp_listener(source_ptr source, tcp_options accepted) noexcept
     : source_(std::move(source)), accepted_(accepted) {}
 
 tcp_listener tcp_listener::listen(address at, listen_options options) {
-  descriptor fd = open_socket(at.family(), SOCK_STREAM, io_driver::current().wants_nonblocking());
+  descriptor fd = open_socket(at.family(), SOCK_STREAM);
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
   if (options.reuse_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
   if (at.is_v6() && options.v6_only) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
   apply(fd.get(), options.accepted);  // inherited by what it accepts
-  if (::bind(fd.get(), at.data(), at.size()) != 0 || ::listen(fd.get(), options.backlog) != 0) {
-    fail_to_bind("listen", at);
-  }
+  system_calls& sys = sys_here();
+  int answer = sys.bind(fd.get(), at.data(), at.size());
+  if (answer == 0) answer = sys.listen(fd.get(), options.backlog);
+  if (answer < 0) fail_to_bind(answer, "listen", at);
   return tcp_listener(source_ptr(new detail::accept_source(std::move(fd))), options.accepted);
 }
 

@@ -1,7 +1,8 @@
 #include <plait/io/tcp.hpp>
 
-#include "io_driver.hpp"
 #include "socket.hpp"
+#include "sys.hpp"
+
 
 #include <cerrno>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@ count_op make(op_lowering const& how, int fd, void const* data, std::size_t size
 }  // namespace
 
 task<tcp_stream> tcp_stream::connect(address to, tcp_options options) {
-  descriptor fd = open_socket(to.family(), SOCK_STREAM, io_driver::current().wants_nonblocking());
+  descriptor fd = open_socket(to.family(), SOCK_STREAM);
   apply(fd.get(), options);
   plain_op attempt(lowerings::connect, fd.get(), const_cast<sockaddr*>(to.data()), to.size());
   result<void> const answer = co_await as_result(std::move(attempt));
@@ -46,14 +47,13 @@ void tcp_stream::shutdown(shutdown_direction direction) {
   int const how = direction == shutdown_direction::read    ? SHUT_RD
                   : direction == shutdown_direction::write ? SHUT_WR
                                                            : SHUT_RDWR;
-  if (::shutdown(fd(), how) != 0 && errno != ENOTCONN) {
-    throw io_error({std::error_code(errno, std::generic_category()), 0, "shutdown"});
-  }
+  int const answer = sys_here().shutdown(fd(), how);
+  if (answer < 0 && answer != -ENOTCONN) throw_errno(answer, "shutdown");
 }
 
 void tcp_stream::abort() noexcept {
   linger const at_once{1, 0};
-  static_cast<void>(::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+  sys_here().setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   fd_.close_now();
 }
 

@@ -1,5 +1,6 @@
-// The table of system calls that pools and IPC make. Only drivers and an implementation of this
-// table call the kernel, so that a test can put failures or another world in its place.
+// The table of system calls that sockets, files, pools and IPC make. Only the kernel's drivers and an
+// implementation of this table call the kernel, so that a test can put failures or another world in
+// its place.
 //
 // Functions are named like the kernel's and answer like it: a result, or a negative errno. Every
 // descriptor that they make closes on exec.
@@ -8,10 +9,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace plait {
@@ -26,6 +29,41 @@ class system_calls {
   // The kernel's own; one for the process, usable from any thread.
   static system_calls& real() noexcept;
 
+  virtual bool is_open(int fd) noexcept;
+  virtual int close(int fd) noexcept;
+
+  // Sockets. None raises SIGPIPE.
+  virtual int socket(int family, int type) noexcept;
+  virtual int bind(int fd, sockaddr const* at, socklen_t size) noexcept;
+  virtual int listen(int fd, int backlog) noexcept;
+  virtual int accept(int fd) noexcept;
+  virtual int connect(int fd, sockaddr const* to, socklen_t size) noexcept;
+  virtual int shutdown(int fd, int how) noexcept;
+  virtual ssize_t recv(int fd, void* to, std::size_t bytes, int flags) noexcept;
+  virtual ssize_t send(int fd, void const* from, std::size_t bytes, int flags) noexcept;
+  virtual ssize_t sendmsg(int fd, msghdr const& message, int flags) noexcept;
+  virtual ssize_t recvmsg(int fd, msghdr& message, int flags) noexcept;
+  virtual int setsockopt(int fd, int level, int name, void const* value, socklen_t size) noexcept;
+  virtual int getsockopt(int fd, int level, int name, void* value, socklen_t& size) noexcept;
+  virtual int getsockname(int fd, sockaddr* into, socklen_t& size) noexcept;
+  virtual int getpeername(int fd, sockaddr* into, socklen_t& size) noexcept;
+  virtual int socketpair(int type, std::span<int, 2> ends) noexcept;
+  virtual int pipe(std::span<int, 2> ends) noexcept;
+
+  // Pipes, and what else has no position. Writing to a pipe that nobody reads raises no signal.
+  virtual ssize_t read(int fd, void* to, std::size_t bytes) noexcept;
+  virtual ssize_t write(int fd, void const* from, std::size_t bytes) noexcept;
+  // Gives what it was: 0 or 1.
+  virtual int set_nonblocking(int fd, bool wanted) noexcept;
+
+  // Files.
+  virtual int open(char const* path, int flags, mode_t permissions) noexcept;
+  virtual ssize_t pread(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept;
+  // Only what needs no waiting: -EAGAIN for the rest, and where the kernel cannot tell.
+  virtual ssize_t pread_cached(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept;
+  virtual ssize_t pwrite(int fd, void const* from, std::size_t bytes, std::uint64_t offset) noexcept;
+  virtual int fstat(int fd, struct stat& into) noexcept;
+
   virtual int create_thread(pthread_t& made, void* (*body)(void*), void* argument) noexcept;
 
   // Runs this program again with `argv` and `environment`. The child has the descriptors 0 to 2 and,
@@ -37,14 +75,6 @@ class system_calls {
   virtual int pidfd_send_signal(int pidfd, int signal) noexcept;
   // For a child of this process that nobody has waited for; options as waitid's.
   virtual int wait_child(pid_t pid, siginfo_t& info, int options) noexcept;
-
-  virtual int socketpair(int type, std::span<int, 2> ends) noexcept;
-  virtual int pipe(std::span<int, 2> ends) noexcept;
-  virtual int close(int fd) noexcept;
-  virtual int shutdown(int fd, int how) noexcept;
-  virtual ssize_t recv(int fd, void* to, std::size_t bytes, int flags) noexcept;
-  virtual ssize_t sendmsg(int fd, msghdr const& message, int flags) noexcept;
-  virtual ssize_t recvmsg(int fd, msghdr& message, int flags) noexcept;
 
   // Anonymous memory that a descriptor stands for, of a size that is sealed.
   virtual int create_sealed_memory(char const* name, std::size_t bytes) noexcept;

@@ -1,6 +1,8 @@
 #include <plait/system_calls.hpp>
 
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -17,6 +19,40 @@ T or_errno(T answer) noexcept {
   return answer < 0 ? static_cast<T>(-errno) : answer;
 }
 
+constexpr int without_signal = 0x100;  // RWF_NOSIGNAL, which libc's headers do not know yet
+
+// The signal is held back, and taken out again unless somebody else's was waiting already.
+ssize_t write_with_signal_held(int fd, void const* from, std::size_t bytes) {
+  sigset_t pending;
+  sigset_t before;
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  auto const n = ::write(fd, from, bytes);
+  int const error = errno;
+  if (n < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+    timespec const at_once{};
+    while (sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return n;
+}
+
+ssize_t write_quietly(int fd, void const* from, std::size_t bytes) {
+  static std::atomic<bool> kernel_can{true};
+  if (kernel_can.load(std::memory_order_relaxed)) {  // whoever misses the change asks once more
+    iovec const v{const_cast<void*>(from), bytes};
+    auto const n = ::pwritev2(fd, &v, 1, -1, without_signal);
+    if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return n;
+    kernel_can.store(false, std::memory_order_relaxed);
+  }
+  return write_with_signal_held(fd, from, bytes);
+}
+
 }  // namespace
 
 system_calls::~system_calls() = default;
@@ -25,6 +61,81 @@ system_calls& system_calls::real() noexcept {
   static system_calls calls;
   return calls;
 }
+
+bool system_calls::is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0; }
+
+int system_calls::socket(int family, int type) noexcept {
+  return or_errno(::socket(family, type | SOCK_CLOEXEC, 0));
+}
+
+int system_calls::bind(int fd, sockaddr const* at, socklen_t size) noexcept {
+  return or_errno(::bind(fd, at, size));
+}
+
+int system_calls::listen(int fd, int backlog) noexcept { return or_errno(::listen(fd, backlog)); }
+
+int system_calls::accept(int fd) noexcept {
+  return or_errno(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+int system_calls::connect(int fd, sockaddr const* to, socklen_t size) noexcept {
+  return or_errno(::connect(fd, to, size));
+}
+
+int system_calls::setsockopt(int fd, int level, int name, void const* value,
+                             socklen_t size) noexcept {
+  return or_errno(::setsockopt(fd, level, name, value, size));
+}
+
+int system_calls::getsockopt(int fd, int level, int name, void* value, socklen_t& size) noexcept {
+  return or_errno(::getsockopt(fd, level, name, value, &size));
+}
+
+int system_calls::getsockname(int fd, sockaddr* into, socklen_t& size) noexcept {
+  return or_errno(::getsockname(fd, into, &size));
+}
+
+int system_calls::getpeername(int fd, sockaddr* into, socklen_t& size) noexcept {
+  return or_errno(::getpeername(fd, into, &size));
+}
+
+ssize_t system_calls::read(int fd, void* to, std::size_t bytes) noexcept {
+  return or_errno(::read(fd, to, bytes));
+}
+
+ssize_t system_calls::write(int fd, void const* from, std::size_t bytes) noexcept {
+  return or_errno(write_quietly(fd, from, bytes));
+}
+
+int system_calls::set_nonblocking(int fd, bool wanted) noexcept {
+  int const flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return -errno;
+  int const changed = wanted ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  if (changed != flags && ::fcntl(fd, F_SETFL, changed) < 0) return -errno;
+  return (flags & O_NONBLOCK) != 0 ? 1 : 0;
+}
+
+int system_calls::open(char const* path, int flags, mode_t permissions) noexcept {
+  return or_errno(::openat(AT_FDCWD, path, flags | O_CLOEXEC, permissions));
+}
+
+ssize_t system_calls::pread(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept {
+  return or_errno(::pread(fd, to, bytes, static_cast<off_t>(offset)));
+}
+
+ssize_t system_calls::pread_cached(int fd, void* to, std::size_t bytes,
+                                   std::uint64_t offset) noexcept {
+  iovec v{to, bytes};
+  ssize_t const answer = or_errno(::preadv2(fd, &v, 1, static_cast<off_t>(offset), RWF_NOWAIT));
+  return answer == -EOPNOTSUPP || answer == -ENOSYS ? -EAGAIN : answer;
+}
+
+ssize_t system_calls::pwrite(int fd, void const* from, std::size_t bytes,
+                             std::uint64_t offset) noexcept {
+  return or_errno(::pwrite(fd, from, bytes, static_cast<off_t>(offset)));
+}
+
+int system_calls::fstat(int fd, struct stat& into) noexcept { return or_errno(::fstat(fd, &into)); }
 
 int system_calls::create_thread(pthread_t& made, void* (*body)(void*), void* argument) noexcept {
   return -::pthread_create(&made, nullptr, body, argument);
@@ -93,6 +204,14 @@ ssize_t system_calls::recv(int fd, void* to, std::size_t bytes, int flags) noexc
   ssize_t answer;
   do {
     answer = or_errno(::recv(fd, to, bytes, flags));
+  } while (answer == -EINTR);
+  return answer;
+}
+
+ssize_t system_calls::send(int fd, void const* from, std::size_t bytes, int flags) noexcept {
+  ssize_t answer;
+  do {
+    answer = or_errno(::send(fd, from, bytes, flags | MSG_NOSIGNAL));
   } while (answer == -EINTR);
   return answer;
 }

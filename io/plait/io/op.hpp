@@ -10,6 +10,10 @@
 
 struct io_uring_sqe;
 
+namespace plait {
+class system_calls;
+}
+
 namespace plait::io {
 
 class io_driver;
@@ -24,11 +28,12 @@ struct op_lowering {
   // epoll, with the ring to wait for readiness; `try_now` must not block then.
   void (*prepare)(op&, io_uring_sqe&);
 
-  // epoll: POLLIN or POLLOUT, the direction that `try_now` depends on; 0 for what readiness cannot
-  // tell (files), which goes to a thread where `try_now` says -EAGAIN.
+  // epoll, and whatever else stands behind the system calls: POLLIN or POLLOUT, the direction that
+  // `try_now` depends on; 0 for what readiness cannot tell (files), which goes to a thread where
+  // `try_now` says -EAGAIN.
   short interest;
-  int (*try_now)(op&);         // result or negative errno; -EAGAIN: not now
-  int (*block)(op&) = nullptr; // the same on a thread that may wait; for interest 0
+  int (*try_now)(op&, system_calls&);          // result or negative errno; -EAGAIN: not now
+  int (*block)(op&, system_calls&) = nullptr;  // the same on a thread that may wait; for interest 0
 
   // epoll: a read shorter than asked has left nothing behind. True of TCP alone: messages, lines of
   // a terminal and descriptors that are passed end a read early.

@@ -84,7 +84,7 @@ bool epoll_driver::attempt(op& request, fd_record& r) {
   if (!ready) return false;
   int answer = 0;
   do {
-    answer = request.lowering->try_now(request);
+    answer = request.lowering->try_now(request, sys());
   } while (answer == -EINTR);
   if (answer == -EAGAIN) {
     ready = false;

@@ -1,7 +1,7 @@
 // accept4(2): a connected descriptor, close-on-exec. `flags` 1 asks io_uring for many.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,10 +17,7 @@ void prepare(op& o, io_uring_sqe& sqe) {
   }
 }
 
-int try_now(op& o) {
-  int const fd = ::accept4(o.fd, nullptr, nullptr, SOCK_CLOEXEC);
-  return fd >= 0 ? fd : -errno;
-}
+int try_now(op& o, system_calls& sys) { return sys.accept(o.fd); }
 
 }  // namespace
 

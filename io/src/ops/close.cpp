@@ -1,9 +1,9 @@
 // close(2) of a file, which may write back and fail.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
 #include <cerrno>
 #include <liburing.h>
-#include <unistd.h>
 
 namespace plait::io {
 namespace {
@@ -11,7 +11,10 @@ namespace {
 void prepare(op& o, io_uring_sqe& sqe) { io_uring_prep_close(&sqe, o.fd); }
 
 // EINTR: Linux has closed it all the same.
-int block(op& o) { return ::close(o.fd) == 0 || errno == EINTR ? 0 : -errno; }
+int block(op& o, system_calls& sys) {
+  int const answer = sys.close(o.fd);
+  return answer == -EINTR ? 0 : answer;
+}
 
 }  // namespace
 

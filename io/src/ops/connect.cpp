@@ -1,5 +1,6 @@
 // connect(2). `buffer` is the address, `length` its size.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
 #include <cerrno>
 #include <liburing.h>
@@ -16,17 +17,17 @@ void prepare(op& o, io_uring_sqe& sqe) {
 
 // Called again when the socket has become writable: then the kernel knows how it went. EISCONN is
 // its way to say that it went well; an error is fetched, or a second connect would start anew.
-int try_now(op& o) {
+int try_now(op& o, system_calls& sys) {
   if (o.offset != 0) {
     int error = 0;
     socklen_t size = sizeof error;
-    if (getsockopt(o.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0) return -error;
+    if (sys.getsockopt(o.fd, SOL_SOCKET, SO_ERROR, &error, size) == 0 && error != 0) return -error;
   }
   o.offset = 1;
   auto const* const to = reinterpret_cast<sockaddr const*>(o.buffer);
-  if (::connect(o.fd, to, static_cast<socklen_t>(o.length)) == 0) return 0;
-  if (errno == EISCONN) return 0;
-  return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;
+  int const answer = sys.connect(o.fd, to, static_cast<socklen_t>(o.length));
+  if (answer == -EISCONN) return 0;
+  return answer == -EINPROGRESS || answer == -EALREADY ? -EAGAIN : answer;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // openat(2). `buffer` is the path with its terminator, `flags` and `offset` are open's flags and mode.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <fcntl.h>
 #include <liburing.h>
 
@@ -14,9 +14,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
   io_uring_prep_openat(&sqe, AT_FDCWD, path(o), o.flags, static_cast<mode_t>(o.offset));
 }
 
-int block(op& o) {
-  int const fd = ::openat(AT_FDCWD, path(o), o.flags, static_cast<mode_t>(o.offset));
-  return fd >= 0 ? fd : -errno;
+int block(op& o, system_calls& sys) {
+  return sys.open(path(o), o.flags, static_cast<mode_t>(o.offset));
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 // read(2) on a pipe, or on what else has no position: what is there, at least one byte; 0 at the end.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <liburing.h>
 #include <poll.h>
-#include <unistd.h>
 
 namespace plait::io {
 namespace {
@@ -17,9 +16,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
   io_uring_prep_read(&sqe, o.fd, o.buffer + o.done, static_cast<unsigned>(rest), no_position);
 }
 
-int try_now(op& o) {
-  auto const n = ::read(o.fd, o.buffer + o.done, o.length - o.done);
-  return n >= 0 ? static_cast<int>(n) : -errno;
+int try_now(op& o, system_calls& sys) {
+  return static_cast<int>(sys.read(o.fd, o.buffer + o.done, o.length - o.done));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // recv(2) on a stream socket: what is there, at least one byte; 0 at the end of the stream.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,9 +15,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
   if (!o.data_likely) sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
-int try_now(op& o) {
-  auto const n = ::recv(o.fd, o.buffer + o.done, o.length - o.done, MSG_DONTWAIT);
-  return n >= 0 ? static_cast<int>(n) : -errno;
+int try_now(op& o, system_calls& sys) {
+  return static_cast<int>(sys.recv(o.fd, o.buffer + o.done, o.length - o.done, MSG_DONTWAIT));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // recvmsg(2): one message, its sender, and what comes beside it. `buffer` is the msghdr, `flags` are
 // recvmsg's.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,9 +17,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
   if (!o.data_likely) sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
-int try_now(op& o) {
-  auto const n = ::recvmsg(o.fd, header(o), o.flags | MSG_DONTWAIT);
-  return n >= 0 ? static_cast<int>(n) : -errno;
+int try_now(op& o, system_calls& sys) {
+  return static_cast<int>(sys.recvmsg(o.fd, *header(o), o.flags | MSG_DONTWAIT));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // send(2) on a stream socket, without SIGPIPE.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,9 +15,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
   io_uring_prep_send(&sqe, o.fd, o.buffer + o.done, o.length - o.done, flags);
 }
 
-int try_now(op& o) {
-  auto const n = ::send(o.fd, o.buffer + o.done, o.length - o.done, MSG_NOSIGNAL | MSG_DONTWAIT);
-  return n >= 0 ? static_cast<int>(n) : -errno;
+int try_now(op& o, system_calls& sys) {
+  return static_cast<int>(sys.send(o.fd, o.buffer + o.done, o.length - o.done, MSG_DONTWAIT));
 }
 
 }  // namespace

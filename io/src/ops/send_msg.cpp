@@ -1,7 +1,7 @@
 // sendmsg(2): one message, without SIGPIPE. `buffer` is the msghdr, `flags` are sendmsg's.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,9 +15,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
   io_uring_prep_sendmsg(&sqe, o.fd, header(o), static_cast<unsigned>(o.flags | MSG_NOSIGNAL));
 }
 
-int try_now(op& o) {
-  auto const n = ::sendmsg(o.fd, header(o), o.flags | MSG_NOSIGNAL | MSG_DONTWAIT);
-  return n >= 0 ? static_cast<int>(n) : -errno;
+int try_now(op& o, system_calls& sys) {
+  return static_cast<int>(sys.sendmsg(o.fd, *header(o), o.flags | MSG_DONTWAIT));
 }
 
 }  // namespace

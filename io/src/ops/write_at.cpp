@@ -1,9 +1,8 @@
 // pwrite(2) on a file.
 #include <plait/io/lowerings.hpp>
+#include <plait/system_calls.hpp>
 
-#include <cerrno>
 #include <liburing.h>
-#include <unistd.h>
 
 namespace plait::io {
 namespace {
@@ -13,9 +12,8 @@ void prepare(op& o, io_uring_sqe& sqe) {
                       o.offset + o.done);
 }
 
-int block(op& o) {
-  auto const n = ::pwrite(o.fd, o.buffer + o.done, o.length - o.done, static_cast<off_t>(o.offset + o.done));
-  return n >= 0 ? static_cast<int>(n) : -errno;
+int block(op& o, system_calls& sys) {
+  return static_cast<int>(sys.pwrite(o.fd, o.buffer + o.done, o.length - o.done, o.offset + o.done));
 }
 
 }  // namespace
