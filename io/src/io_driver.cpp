@@ -22,14 +22,14 @@ io_driver& io_driver::current() noexcept {
 }
 
 fd_record& io_driver::record(int fd) {
-  auto const index = static_cast<std::size_t>(fd);
+  std::size_t const index = index_of(fd);
   if (index >= records_.size()) records_.resize(std::max<std::size_t>(index + 1, records_.size() * 2));
   return records_[index];
 }
 
 bool io_driver::plausible(int fd) noexcept {
-  if (fd < 0) return false;
-  return static_cast<std::size_t>(fd) < records_.size() || sys().is_open(fd);
+  if (fd < first_fd_) return false;
+  return index_of(fd) < records_.size() || sys().is_open(fd);
 }
 
 // Where a stream's operation stands; files have no slots, any number may be under way.
@@ -87,7 +87,7 @@ bool io_driver::interrupt(int fd, close_wait& closer) noexcept {
 }
 
 void io_driver::forget(int fd) noexcept {
-  if (static_cast<std::size_t>(fd) >= records_.size()) return;
+  if (fd < first_fd_ || index_of(fd) >= records_.size()) return;
   fd_record& r = record(fd);
   PLAIT_CHECK(r.reading == nullptr && r.writing == nullptr,
               "a stream was destroyed while a task waits for it; end the task first, or await close()");

@@ -85,8 +85,10 @@ class io_driver : public driver {
   bool plausible(int fd) noexcept;
 
   std::vector<fd_record> records_;
+  int first_fd_ = 0;  // whose record comes first
 
  private:
+  std::size_t index_of(int fd) const noexcept { return static_cast<std::size_t>(fd - first_fd_); }
   op** slot(op& request);
 
   std::unique_ptr<thread_pool> blocking_pool_;

@@ -15,9 +15,11 @@
 namespace plait::io {
 namespace {
 
-// accept(2): errors of the new connection, which the next one need not have.
+// accept(2): errors of the new connection, which the next one need not have; and what a driver may say
+// although it was asked to wait.
 bool is_transient(int error) {
   switch (error) {
+    case EINTR: case EAGAIN:
     case ECONNABORTED: case EPROTO: case ENOPROTOOPT: case ENETDOWN: case ENETUNREACH:
     case EHOSTDOWN: case EHOSTUNREACH: case ENONET: case EOPNOTSUPP: case EPERM: case ETIMEDOUT:
       return true;

@@ -98,11 +98,14 @@ class driver {
   std::size_t orphans() const noexcept { return orphans_; }
   // Whether it is an io::io_driver: sockets and files need one.
   bool does_io() const noexcept { return does_io_; }
+  // Whether the ready tasks of a turn run in an order drawn from `random`; for simulations.
+  bool reorders() const noexcept { return reorders_; }
 
  protected:
   std::size_t in_flight_ = 0;
   std::size_t orphans_ = 0;
   bool does_io_ = false;
+  bool reorders_ = false;
 };
 
 // What was chosen, and why not the other.

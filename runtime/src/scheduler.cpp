@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <vector>
 
 namespace plait {
 
@@ -46,6 +47,7 @@ template <class Ended>
 void scheduler::turn(Ended ended) {
   bool const timed = timers_.armed() != 0;
   time_point const begin = timed ? now() : time_point();
+  if (driver_->reorders()) [[unlikely]] shuffle_ready();
   run_ready();
   drain_inbox();
   if (timers_.armed() != 0) {
@@ -118,6 +120,20 @@ void scheduler::run_ready() {
   }
   first_ready_ = next;
   in_turn_ = false;
+}
+
+// Fisher and Yates's, and few tasks in a turn: what becomes ready meanwhile may overtake the rest.
+void scheduler::shuffle_ready() {
+  std::vector<detail::resumable*> ready;
+  for (detail::resumable* r = first_ready_; r != nullptr; r = r->next_ready) ready.push_back(r);
+  first_ready_ = nullptr;
+  last_ready_ = &first_ready_;
+  for (std::size_t left = ready.size(); left != 0; --left) {
+    auto& chosen = ready[static_cast<std::size_t>(driver_->random() % left)];
+    make_ready(*chosen);
+    chosen = ready[left - 1];
+  }
+  budget_ = 1 + static_cast<int>(driver_->random() % 4);
 }
 
 // Tasks that hold the loop for long keep timers waiting: then fewer of them fit into a turn.

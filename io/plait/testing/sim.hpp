@@ -1,0 +1,112 @@
+// A simulated world for tests of services: plait's sockets, files and timers without a kernel, on
+// virtual time. Time jumps to the next thing that happens; which of several ready tasks runs first,
+// how long a segment travels, how a read is split and whether a cancelled operation still completes
+// are drawn from one seed. The same seed gives the same run.
+//
+//     run_sim([] { return client_and_server(); }, {.seed = 42});
+//     for_each_seed(1000, [] { return client_and_server(); });   // a failure names its seed
+//
+// A run in which nothing can happen any more, while tasks wait, is cancelled and throws sim_stuck.
+// One thread; a world has TCP, files and timers. Thread and process pools are not in it.
+#pragma once
+
+#include <plait/cancel.hpp>
+#include <plait/clock.hpp>
+#include <plait/run.hpp>
+#include <plait/scheduler.hpp>
+#include <plait/task.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace plait::testing {
+
+// Which of the ready tasks runs next.
+enum class sim_order : std::uint8_t { random, fifo };
+
+struct sim_options {
+  std::uint64_t seed = 1;
+  sim_order order = sim_order::random;
+  duration latency_min = std::chrono::microseconds(20);  // of each segment, one way
+  duration latency_max = std::chrono::milliseconds(2);
+  std::size_t window_bytes_max = 65536;  // of each direction; each connection draws its own, from 1 up
+  double short_transfer = 0.3;           // probability that a read or write does only a part
+  double interrupted = 0.02;             // that an operation answers EINTR or EAGAIN first
+  double reset = 0;                      // that a segment is answered by a reset
+  duration time_limit = std::chrono::hours(24);
+};
+
+// Nothing could happen any more, or the time limit was reached, while tasks waited.
+class sim_stuck : public std::runtime_error {
+ public:
+  explicit sim_stuck(std::string const& why) : std::runtime_error(why) {}
+};
+
+// What with_cancel_scope gives.
+template <class T>
+using sim_outcome = std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>;
+
+// One simulated world and the scheduler in it.
+class sim_run {
+ public:
+  explicit sim_run(sim_options options = {});
+  ~sim_run();
+  sim_run(sim_run const&) = delete;
+  sim_run& operator=(sim_run const&) = delete;
+
+  // Runs fn() to its end and gives its value. Throws sim_stuck where it was cut short.
+  template <class Fn>
+  auto run(Fn&& fn) {
+    return run_on(sched(), watched(*this, fn));
+  }
+
+  scheduler& sched() noexcept;
+  std::uint64_t trace() const noexcept;  // the same for the same seed and program
+  duration elapsed() const noexcept;     // virtual
+  std::size_t open_descriptors() const noexcept;
+
+ private:
+  template <class Fn>
+  static std::invoke_result_t<Fn&> watched(sim_run& self, Fn& fn) {
+    using value = typename std::invoke_result_t<Fn&>::value_type;
+    auto const body = [&](cancel_scope& scope) -> task<value> {
+      self.watch_over(scope);
+      co_return co_await std::invoke(fn);
+    };
+    sim_outcome<value> outcome{};
+    try {
+      outcome = co_await with_cancel_scope(body);
+    } catch (...) {
+      self.throw_if_stuck();  // what a program throws that is cut short is no news
+      throw;
+    }
+    self.throw_if_stuck();
+    if constexpr (!std::is_void_v<value>) co_return std::move(*outcome);
+  }
+  // What is cancelled where the program is stuck.
+  void watch_over(cancel_scope& scope);
+  void throw_if_stuck() const;
+
+  struct parts;
+  std::unique_ptr<parts> parts_;
+};
+
+template <class Fn>
+auto run_sim(Fn&& fn, sim_options options = {}) {
+  sim_run world(options);
+  return world.run(std::forward<Fn>(fn));
+}
+
+// Runs fn() with the seeds first, first + 1, ... The exception of a run that fails is rethrown when its
+// seed has been written to stderr. PLAIT_SEED in the environment runs that seed alone.
+void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn, sim_options options = {});
+
+}  // namespace plait::testing

@@ -1,0 +1,58 @@
+#include <plait/testing/sim.hpp>
+
+#include "sim_driver.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+namespace plait::testing {
+
+struct sim_run::parts {
+  explicit parts(sim_options const& options)
+      : seed(options.seed), driver(options), sched(driver) {}
+
+  std::uint64_t seed;
+  io::sim::sim_driver driver;
+  scheduler sched;
+  std::string stuck;
+};
+
+sim_run::sim_run(sim_options options) : parts_(std::make_unique<parts>(options)) {}
+
+sim_run::~sim_run() = default;
+
+scheduler& sim_run::sched() noexcept { return parts_->sched; }
+std::uint64_t sim_run::trace() const noexcept { return parts_->driver.trace(); }
+duration sim_run::elapsed() const noexcept { return parts_->driver.elapsed(); }
+std::size_t sim_run::open_descriptors() const noexcept { return parts_->driver.open_descriptors(); }
+
+void sim_run::watch_over(cancel_scope& scope) {
+  parts_->driver.on_stuck = [this, &scope](char const* why) {
+    parts_->stuck = std::string(why) + " (seed " + std::to_string(parts_->seed) + ")";
+    scope.cancel("the simulated program is stuck");
+  };
+}
+
+void sim_run::throw_if_stuck() const {
+  if (!parts_->stuck.empty()) throw sim_stuck(parts_->stuck);
+}
+
+void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn, sim_options options) {
+  if (char const* const only = std::getenv("PLAIT_SEED")) {
+    options.seed = std::strtoull(only, nullptr, 0);
+    count = 1;
+  }
+  for (std::uint64_t i = 0; i < count; ++i, ++options.seed) {
+    try {
+      run_sim(fn, options);
+    } catch (...) {
+      std::fprintf(stderr, "failed with seed %llu; PLAIT_SEED=%llu repeats it alone\n",
+                   static_cast<unsigned long long>(options.seed),
+                   static_cast<unsigned long long>(options.seed));
+      throw;
+    }
+  }
+}
+
+}  // namespace plait::testing
