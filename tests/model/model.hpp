@@ -251,11 +251,12 @@ bool holds(search const& how = {}) {
 
 // One of the searches finds one of these.
 template <class Model>
-bool fails(std::initializer_list<rl::test_result_e> expected, weakening how_weak = {}) {
+bool fails(std::initializer_list<rl::test_result_e> expected, weakening how_weak = {},
+           search const& how = {}) {
   weakened = how_weak;
   for (bool const bounded : {true, false}) {
     std::ostringstream out;
-    rl::test_params const done = run_once<Model>(bounded, search{}, out);
+    rl::test_params const done = run_once<Model>(bounded, how, out);
     if (done.test_result == rl::test_result_success) continue;
     std::cout << "found after " << done.stop_iteration
               << " executions: " << rl::test_result_str(done.test_result) << std::endl;

@@ -92,6 +92,9 @@ struct two_at_once : rl::test_suite<two_at_once, 3> {
   model::sleeping_place ended_[2];
 };
 
+// Two take longer than a test may.
+constexpr model::search one_preemption{.preemptions = 1, .random = 100000};
+
 using model::step;
 using model::weakening;
 
@@ -101,13 +104,14 @@ model::test_case const run_or_withdrawn{
 
 model::test_case const both_awake{
     "thread pool: a job that waits for the next one finds a second thread awake",
-    [] { return model::holds<two_at_once>({.preemptions = 1}); }};
+    [] { return model::holds<two_at_once>(one_preemption); }};
 
 model::test_case const both_awake_weak{
     "thread pool: the model finds a second thread asleep when a thread's last look is an acquire",
     [] {
       return model::fails<two_at_once>({rl::test_result_deadlock},
-                                       weakening::of<job*>(step::load, std::memory_order_acquire));
+                                       weakening::of<job*>(step::load, std::memory_order_acquire),
+                                       one_preemption);
     }};
 
 model::test_case const weak_look{
