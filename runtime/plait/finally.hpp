@@ -5,7 +5,8 @@
 //
 // The cleanup runs after the body whether that returned, threw or was cancelled, and runs shielded:
 // what lies outside cannot cancel it, and waits for it. So it has a deadline, after which its
-// awaits throw `cancelled` and it counts as failed with timed_out.
+// awaits throw `cancelled` and it counts as failed with timed_out. Where there is no memory for its
+// frame it cannot begin, and counts as failed with std::bad_alloc.
 //
 // Gives the body's value. The body's exception, a cancellation included, wins: when both throw, the
 // cleanup's goes to scheduler::on_unhandled. When the cleanup alone throws, that is what is thrown.

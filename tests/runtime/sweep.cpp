@@ -1,272 +1,252 @@
-// Scenarios that are cancelled at every cancel point that they reach, one run for each: whatever is
-// cut short, nothing is left behind, and what each scenario promises holds.
-#include "support/sweep.hpp"
+// Every scenario goes wrong at every await, in each way, and at every allocation. The names of runs
+// in a failure can be given to PLAIT_SWEEP (testing/sweep.hpp).
+#include <plait/testing/sweep.hpp>
 
-#include "support/operations.hpp"
+#include "scenarios.hpp"
 
-#include <plait/finally.hpp>
+#include "support/death.hpp"
+
+#include <plait/detail/frame_pool.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
-#include <plait/testing/sequencer.hpp>
-#include <plait/timeout.hpp>
 #include <plait/when.hpp>
 
 #include <catch2/catch.hpp>
 
-#include <optional>
+#include <cstdio>
+#include <new>
 #include <stdexcept>
 #include <string>
-#include <tuple>
+#include <utility>
 
 using namespace std::chrono_literals;
-using plait::sleep_for;
 using plait::task;
-using plait::task_group;
-using plait::with_task_group;
-using plait::yield;
-using plait::test::counted;
-using plait::test::sweep_both;
-using plait::test::sweep_result;
+using plait::testing::await_action;
+using plait::testing::for_each_allocation;
+using plait::testing::for_each_await;
+using plait::testing::run_report;
+using plait::testing::scenario;
+using plait::testing::sweep_result;
 
 namespace {
 
-task<int> value_after_ms(int ms, int value) {
-  co_await sleep_for(std::chrono::milliseconds(ms));
-  co_return value;
+// Every scenario by itself and in each surrounding.
+template <class Each>
+long each_scenario(Each each) {
+  long runs = 0;
+  auto const add = [&](scenario const& s) {
+    sweep_result const result = each(s);
+    CHECK(result.broken == "");
+    runs += result.runs;
+  };
+  for (scenario const& s : plait::test::scenarios()) {
+    add(s);
+    for (scenario const& within : plait::test::surrounded(s)) add(within);
+  }
+  for (scenario const& s : plait::test::thread_scenarios()) add(s);
+  return runs;
 }
 
-task<> hold(counted) {
-  co_await sleep_for(1ms);
-  co_await yield();
+void sweep_awaits(await_action action) {
+  long const runs = each_scenario([&](scenario const& s) { return for_each_await(s, action); });
+  CHECK(runs >= 8'000);
+  std::printf("sweep: %ld runs with %s at an await\n", runs, std::string(name_of(action)).c_str());
 }
 
-// Every run of a scenario must leave no counted object.
-void no_object_is_left() {
-  if (counted::alive == 0) return;
-  int const left = std::exchange(counted::alive, 0);
-  throw std::runtime_error(std::to_string(left) + " objects are left");
+bool says(sweep_result const& result, std::string const& text) {
+  return result.broken.find(text) != std::string::npos;
 }
 
-void check(sweep_result const& result, int runs_min) {
-  CHECK(result.broken == "");
-  CHECK(result.runs >= runs_min);
+task<> three_awaits() {
+  for (int i = 0; i < 2; ++i) co_await plait::yield();
+  co_await plait::sleep_for(1ms);
 }
+
+int left_open = 0;
+
+task<> leaves_open() {
+  ++left_open;
+  co_await plait::yield();
+  --left_open;
+}
+
+task<> swallows_errors() {
+  try {
+    co_await plait::yield();
+  } catch (std::exception const&) {
+  }
+}
+
+task<> turns_errors_into_others() {
+  try {
+    co_await plait::yield();
+  } catch (std::exception const&) {
+    throw std::out_of_range("an error of its own");
+  }
+}
+
+// A vector's memory clang would do without.
+void allocate_something() { ::operator delete(::operator new(64)); }
+
+// What is to be done is forgotten with the memory for it.
+task<> loses_work() {
+  try {
+    allocate_something();
+    left_open = 0;
+  } catch (std::bad_alloc const&) {
+    left_open = 1;
+  }
+  co_await plait::yield();
+}
+
+void nothing_is_open(run_report const&) {
+  if (std::exchange(left_open, 0) != 0) throw std::runtime_error("left open");
+}
+
+void terminates_without_memory() noexcept { allocate_something(); }
 
 }  // namespace
 
-TEST_CASE("sweep: awaits in a row, with locals and arguments") {
-  check(sweep_both(
-            []() -> task<> {
-              counted const local(1);
-              for (int i = 0; i < 5; ++i) co_await hold(counted(i));
-            },
-            no_object_is_left),
-        20);
+TEST_CASE("sweep: one run for each await") {
+  for (await_action const a : plait::testing::all_await_actions) {
+    sweep_result const result = for_each_await({.name = "three awaits", .body = three_awaits}, a);
+    CHECK(result.broken == "");
+    CHECK(result.runs == 3);
+  }
 }
 
-TEST_CASE("sweep: a group of children, some of which spawn more") {
-  check(sweep_both(
-            []() -> task<> {
-              co_await with_task_group([](task_group& g) -> task<> {
-                counted const local(1);
-                auto const parent = [&](counted kept) -> task<> {
-                  co_await yield();
-                  g.spawn(hold, kept);
-                  co_await sleep_for(1ms);
-                };
-                for (int i = 0; i < 3; ++i) {
-                  g.spawn(parent, counted(i));
-                  co_await yield();
-                }
-                co_await g.join();
-              });
-            },
-            no_object_is_left),
-        30);
-}
-
-TEST_CASE("sweep: handles that are joined, dropped and kept beyond the group") {
-  check(sweep_both(
-            []() -> task<> {
-              std::optional<plait::join_handle<counted>> kept;
-              auto const child = [](int ms) -> task<counted> {
-                co_await sleep_for(std::chrono::milliseconds(ms));
-                co_return counted(ms);
-              };
-              co_await with_task_group([&](task_group& g) -> task<> {
-                kept.emplace(g.spawn(child, 2));
-                auto const joined = g.spawn(child, 1);
-                g.spawn(child, 3);
-                counted const got = co_await joined;
-                bool const in_time = co_await plait::move_on_after(
-                    1us, [&]() -> task<> { counted const never = co_await *kept; });
-                static_cast<void>(in_time);
-              });
-              counted const got = co_await *kept;
-            },
-            no_object_is_left),
-        12);
-}
-
-TEST_CASE("sweep: when_all of tasks and operations") {
-  check(sweep_both(
-            []() -> task<> {
-              auto const make = [](int ms) -> task<counted> {
-                co_await sleep_for(std::chrono::milliseconds(ms));
-                co_await yield();
-                co_return counted(ms);
-              };
-              auto const got = co_await plait::when_all(make(3), make(1), sleep_for(2ms), make(2));
-              if (std::get<0>(got).value() != 3) throw std::runtime_error("another order");
-            },
-            no_object_is_left),
-        14);
-}
-
-TEST_CASE("sweep: when_any, and the losers' cleanup") {
-  check(sweep_both(
-            []() -> task<> {
-              auto const careful = [](counted) -> task<> {
-                co_await plait::finally([]() -> task<> { co_await sleep_for(9ms); },
-                                        []() -> task<> { co_await sleep_for(1ms); });
-              };
-              auto const got = co_await plait::when_any(careful(counted(1)), value_after_ms(2, 5),
-                                                        sleep_for(3ms));
-              if (got.index != 1) throw std::runtime_error("another winner");
-            },
-            no_object_is_left),
-        8);
-}
-
-TEST_CASE("sweep: timeouts in timeouts, over operations and tasks") {
-  check(sweep_both([]() -> task<> {
-          co_await plait::with_timeout(5ms, plait::with_timeout(3ms, sleep_for(1ms)));
-          int const got = co_await plait::with_timeout(5ms, value_after_ms(1, 2));
-          if (got != 2) throw std::runtime_error("another value");
-          try {
-            co_await plait::with_timeout(1ms, value_after_ms(2, 2));
-          } catch (plait::timed_out const&) {
-          }
-          co_await plait::with_timeout(1h, yield());
-        }),
-        8);
-}
-
-TEST_CASE("sweep: finally cleans up after whatever was cut short") {
-  static int begun = 0;
-  static int cleaned = 0;
-  begun = cleaned = 0;
-  auto const scenario = []() -> task<> {
-    auto const body = []() -> task<> {
-      ++begun;
-      co_await yield();
-      co_await sleep_for(1ms);
-    };
-    auto const cleanup = []() -> task<> {
-      co_await sleep_for(1ms);
-      ++cleaned;
-    };
-    co_await plait::finally(body, cleanup);
-    co_await yield();
+TEST_CASE("sweep: the awaits of operations in a race have their runs too") {
+  auto const race = []() -> task<> {
+    auto const got = co_await plait::when_any(plait::sleep_for(2ms), plait::sleep_for(1ms));
+    static_cast<void>(got);
   };
-  auto const balanced = [] {
-    if (begun != cleaned) throw std::runtime_error("a body was not cleaned up after");
-  };
-  check(sweep_both(scenario, balanced), 8);
-  CHECK(cleaned >= 8);
+  for (await_action const a : plait::testing::all_await_actions) {
+    sweep_result const result = for_each_await({.name = "race", .body = race}, a);
+    CHECK(result.broken == "");
+    CHECK(result.runs == 2);
+  }
 }
 
-TEST_CASE("sweep: shields finish what they have begun") {
-  static int shields_begun = 0;
-  static int shields_done = 0;
-  shields_begun = shields_done = 0;
-  auto const scenario = []() -> task<> {
-    for (int i = 0; i < 3; ++i) {
-      co_await plait::shield([]() -> task<> {
-        ++shields_begun;
-        co_await sleep_for(1ms);
-        co_await yield();
-        ++shields_done;
-      });
-      co_await yield();
-    }
-  };
-  auto const all_done = [] {
-    if (shields_begun != shields_done) throw std::runtime_error("a shield was cut short");
-  };
-  check(sweep_both(scenario, all_done), 18);
-}
-
-TEST_CASE("sweep: scopes in scopes, of which an inner one expires by itself") {
-  check(sweep_both([]() -> task<> {
-          bool const outer = co_await plait::move_on_after(1h, []() -> task<> {
-            bool const inner = co_await plait::move_on_after(2ms, []() -> task<> {
-              co_await sleep_for(1ms);
-              co_await sleep_for(1h);
-            });
-            if (inner) throw std::runtime_error("an hour went by");
-            co_await yield();
-          });
-          if (!outer)
-            throw std::runtime_error("the outer scope was cut short by the inner deadline");
-        }),
-        6);
-}
-
-TEST_CASE("sweep: tasks that take turns") {
-  check(sweep_both([]() -> task<> {
-          plait::testing::sequencer order;
-          co_await with_task_group([&](task_group& g) -> task<> {
-            auto const player = [&](int first) -> task<> {
-              try {
-                for (int n = first; n < 6; n += 2) co_await order.turn(n);
-              } catch (plait::testing::sequencer_broken const&) {
-              }
-            };
-            g.spawn(player, 1);
-            g.spawn(player, 0);
-            co_await g.join();
-          });
-        }),
-        10);
-}
-
-TEST_CASE("sweep: a child's failure, on its way through two groups") {
-  check(sweep_both(
-            []() -> task<> {
-              std::string what;
-              try {
-                co_await with_task_group([](task_group& outer) -> task<> {
-                  outer.spawn(hold, counted(1));
-                  co_await with_task_group([](task_group& inner) -> task<> {
-                    inner.spawn(hold, counted(2));
-                    inner.spawn([]() -> task<> {
-                      co_await sleep_for(500us);
-                      throw std::runtime_error("the child");
-                    });
-                    co_await inner.join();
-                  });
-                });
-              } catch (std::runtime_error const& e) {
-                what = e.what();
-              }
-              if (what != "the child") throw std::runtime_error("another failure: " + what);
-            },
-            no_object_is_left),
-        4);
-}
-
-TEST_CASE("sweep: it notices what a scenario leaves behind") {
-  static int kept_open = 0;
-  sweep_result const result = sweep_both(
-      []() -> task<> {
-        ++kept_open;
-        co_await yield();
-        --kept_open;
-      },
-      [] {
-        if (std::exchange(kept_open, 0) != 0) throw std::runtime_error("left open");
-      });
-  CHECK(result.broken == "cancelled at cancel point 1: left open");
+TEST_CASE("sweep: it says what did not hold, in which run, at which line, and how to repeat it") {
+  scenario const s{.name = "leaves open", .body = leaves_open, .check = nothing_is_open};
+  sweep_result const result = for_each_await(s, await_action::cancel);
   CHECK(result.runs == 0);
+  CHECK(says(result, "in run leaves open/cancel/1 (the await at "));
+  CHECK(says(result, "sweep.cpp:"));
+  CHECK(says(result, "): left open\n  repeat it alone with PLAIT_SWEEP='leaves open/cancel/1'"));
+}
+
+TEST_CASE("sweep: it notices an error that is lost, unless the scenario handles errors") {
+  scenario s{.name = "swallows", .body = swallows_errors};
+  CHECK(says(for_each_await(s, await_action::exception), "the exception was lost"));
+  CHECK(says(for_each_await(s, await_action::bad_alloc), "the exception was lost"));
+  CHECK(for_each_await(s, await_action::cancel).broken == "");
+  s.handles_errors = true;
+  CHECK(for_each_await(s, await_action::exception).broken == "");
+}
+
+TEST_CASE("sweep: it notices an error that has become another") {
+  scenario const s{.name = "other error", .body = turns_errors_into_others};
+  CHECK(says(for_each_await(s, await_action::exception),
+             "another exception came out: an error of its own"));
+}
+
+TEST_CASE("sweep: it notices work that was lost where an allocation failed") {
+  scenario const s{.name = "loses work", .body = loses_work, .check = nothing_is_open};
+  CHECK(says(for_each_allocation(s), "left open"));
+}
+
+TEST_CASE("sweep: it notices a scenario that fails by itself, or awaits otherwise each time") {
+  auto const fails = []() -> task<> {
+    co_await plait::yield();
+    throw std::runtime_error("by itself");
+  };
+  CHECK(says(for_each_await({.name = "fails", .body = fails}, await_action::cancel),
+             "it fails by itself: by itself"));
+  int times = 0;
+  auto const changes = [&times]() -> task<> {
+    for (int i = ++times; i < 3; ++i) co_await plait::yield();
+  };
+  CHECK(says(for_each_await({.name = "changes", .body = changes}, await_action::cancel),
+             "it does not reach the same awaits each time"));
+}
+
+TEST_CASE("sweep: it notices timers that are left, and frames where assertions are on") {
+  plait::detail::timer timer([](plait::detail::timer&) noexcept {});
+  auto const arms = [&timer]() -> task<> {
+    auto& s = plait::scheduler::current();
+    s.timers().arm(timer, s.now() + 1h);
+    co_await plait::yield();
+  };
+  CHECK(
+      says(for_each_await({.name = "arms", .body = arms}, await_action::cancel), "1 timers left"));
+#if PLAIT_ASSERTIONS
+  void* block = nullptr;
+  auto const leaks = [&block]() -> task<> {
+    block = plait::detail::allocate_frame(128);
+    co_await plait::yield();
+  };
+  CHECK(says(for_each_await({.name = "leaks", .body = leaks}, await_action::cancel),
+             "1 coroutine frames left; 128 bytes of frames left"));
+  plait::detail::free_frame(block, 128);
+#endif
+}
+
+TEST_CASE("sweep: a run that does not end, or ends the program, is named") {
+  auto const endless = plait::test::in_child([] {
+    auto const spins = []() -> task<> {
+      for (;;) {
+        try {
+          co_await plait::yield();
+        } catch (...) {
+        }
+      }
+    };
+    static_cast<void>(for_each_await({.name = "spins", .body = spins}, await_action::cancel));
+  });
+  CHECK(endless.aborted());
+  CHECK(endless.says("does not end"));
+  CHECK(endless.says("in the sweep's run spins/cancel/0"));
+  auto const terminates = plait::test::in_child([] {
+    auto const body = []() -> task<> {
+      terminates_without_memory();
+      co_return;
+    };
+    static_cast<void>(for_each_allocation({.name = "terminates", .body = body}));
+  });
+  CHECK(terminates.aborted());
+  CHECK(terminates.says("the program ends in the sweep's run terminates/allocation/"));
+}
+
+TEST_CASE("sweep: there are scenarios enough, and no two of one name") {
+  auto const all = plait::test::scenarios();
+  CHECK(all.size() >= 60);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t k = 0; k < i; ++k) CHECK(all[i].name != all[k].name);
+  }
+}
+
+TEST_CASE("sweep: every scenario is cancelled at every await") {
+  sweep_awaits(await_action::cancel);
+}
+
+TEST_CASE("sweep: every scenario is cancelled while it is suspended at every await") {
+  sweep_awaits(await_action::cancel_suspended);
+}
+
+TEST_CASE("sweep: every scenario's deadline passes at every await") {
+  sweep_awaits(await_action::timeout);
+}
+
+TEST_CASE("sweep: every await of every scenario throws an error") {
+  sweep_awaits(await_action::exception);
+}
+
+TEST_CASE("sweep: every await of every scenario throws bad_alloc") {
+  sweep_awaits(await_action::bad_alloc);
+}
+
+TEST_CASE("sweep: every allocation of every scenario fails") {
+  long const runs = each_scenario([](scenario const& s) { return for_each_allocation(s); });
+  std::printf("sweep: %ld runs with an allocation that fails\n", runs);
 }

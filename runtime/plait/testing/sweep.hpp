@@ -1,0 +1,84 @@
+// Sweeps: a scenario is run again and again on a manual scheduler, and each run goes wrong in
+// another place. They find what random tests miss, since every place has its turn; after SQLite's
+// and Seastar's loops over the n-th allocation.
+//
+//     scenario const s{.name = "transfer", .body = transfer_all, .check = nothing_is_lost};
+//     for (await_action const a : all_await_actions) CHECK(for_each_await(s, a).broken == "");
+//     CHECK(for_each_allocation(s).broken == "");
+//
+// After each run
+//   * the ledger is as before: no frame, operation or byte is left (where PLAIT_ASSERTIONS is on),
+//   no
+//     timer is armed, no descriptor waited for, no scope counts as cancelled;
+//   * what was thrown into the scenario came out of it, went to scheduler::on_unhandled, or was
+//     handled by a scenario that says so;
+//   * the scenario's own check holds.
+// A run that does not end stops the program with a message that names it.
+//
+// PLAIT_SWEEP in the environment: `print` names each run before it is made (for crashes);
+// `name/action/n`, as the messages have it, makes that run alone.
+#pragma once
+
+#include <plait/task.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace plait::testing {
+
+// What the sweep throws out of an await.
+class injected_error : public std::runtime_error {
+ public:
+  injected_error() : std::runtime_error("an error that the sweep has put there") {}
+};
+
+// What a scenario's check is told about the run.
+struct run_report {
+  enum class end { completed, cancelled, failed };
+
+  end how = end::completed;
+  bool no_memory = false;  // an allocation of this run has failed
+};
+
+struct scenario {
+  std::string name;
+  // Run afresh each time; must complete when nothing goes wrong, and reach the same awaits each
+  // time.
+  std::function<task<>()> body;
+  // Throws what is wrong after a run, and resets what the scenario has changed. May be empty.
+  std::function<void(run_report const&)> check = nullptr;
+  // It may complete although an exception was thrown into it.
+  bool handles_errors = false;
+};
+
+// What happens at the await.
+enum class await_action {
+  cancel,  // the scope around the scenario is cancelled just before: the await throws at once
+  cancel_suspended,  // it is cancelled in the turn after: the operation is taken back, or completes
+  timeout,           // the deadline around the scenario passes in the turn after
+  exception,         // the await throws injected_error
+  bad_alloc,         // the await throws std::bad_alloc
+};
+inline constexpr await_action all_await_actions[] = {
+    await_action::cancel, await_action::cancel_suspended, await_action::timeout,
+    await_action::exception, await_action::bad_alloc};
+std::string_view name_of(await_action action) noexcept;
+
+struct sweep_result {
+  long runs = 0;  // in which something went wrong
+  std::string
+      broken;  // the first run after which something did not hold, what, and how to repeat it
+};
+
+// Once to count the awaits of operations that can be cancelled (of whichever task), then once for
+// each of them with the action at that one.
+sweep_result for_each_await(scenario const& s, await_action action);
+
+// The first, the second, the third ... allocation fails (testing/allocation_fault.hpp says which
+// are counted), from the making of the scheduler on, until a run needs no more than have been
+// tried.
+sweep_result for_each_allocation(scenario const& s);
+
+}  // namespace plait::testing
