@@ -526,14 +526,15 @@ TEST_CASE("usable_cpus: a quota counts in whole CPUs, rounded up") {
 
 TEST_CASE("thread pool: where there is no memory for it, nothing of it is left") {
   int failures = 0;
-  for (bool made = false; !made;) {
-    testing::allocation_fault const fault(failures + 1);
+  bool fails = true;
+  for (long nth = 1; fails; ++nth) {
+    testing::allocation_fault const fault(nth);
     try {
       thread_pool const pool({.threads = 3, .name = "a name too long for a small string"});
-      made = true;
     } catch (std::bad_alloc const&) {
       ++failures;
     }
+    fails = fault.happened();
   }
   sigset_t blocked;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
