@@ -362,8 +362,8 @@ sweep_result for_each_allocation(scenario const& s) {
       result.broken = name.describe(wrong);
       return result;
     }
+    result.runs += happened ? 1 : 0;
     if (!happened || !asked.only.empty()) return result;
-    ++result.runs;
   }
   result.broken = "scenario " + s.name + " allocates and allocates, and does not end";
   return result;

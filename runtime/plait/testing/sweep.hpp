@@ -7,9 +7,8 @@
 //     CHECK(for_each_allocation(s).broken == "");
 //
 // After each run
-//   * the ledger is as before: no frame, operation or byte is left (where PLAIT_ASSERTIONS is on),
-//   no
-//     timer is armed, no descriptor waited for, no scope counts as cancelled;
+//   * nothing is left: no frame, operation or byte (where PLAIT_ASSERTIONS is on), no armed timer,
+//     no wait for a descriptor, no scope that counts as cancelled;
 //   * what was thrown into the scenario came out of it, went to scheduler::on_unhandled, or was
 //     handled by a scenario that says so;
 //   * the scenario's own check holds.
@@ -44,8 +43,7 @@ struct run_report {
 
 struct scenario {
   std::string name;
-  // Run afresh each time; must complete when nothing goes wrong, and reach the same awaits each
-  // time.
+  // Completes when nothing goes wrong, and reaches the same awaits each time.
   std::function<task<>()> body;
   // Throws what is wrong after a run, and resets what the scenario has changed. May be empty.
   std::function<void(run_report const&)> check = nullptr;
@@ -55,7 +53,7 @@ struct scenario {
 
 // What happens at the await.
 enum class await_action {
-  cancel,  // the scope around the scenario is cancelled just before: the await throws at once
+  cancel,            // the scope around the scenario is cancelled just before: the await throws
   cancel_suspended,  // it is cancelled in the turn after: the operation is taken back, or completes
   timeout,           // the deadline around the scenario passes in the turn after
   exception,         // the await throws injected_error
@@ -68,17 +66,15 @@ std::string_view name_of(await_action action) noexcept;
 
 struct sweep_result {
   long runs = 0;  // in which something went wrong
-  std::string
-      broken;  // the first run after which something did not hold, what, and how to repeat it
+  std::string broken;  // the run that ended the sweep, what does not hold, how to repeat it; or empty
 };
 
 // Once to count the awaits of operations that can be cancelled (of whichever task), then once for
 // each of them with the action at that one.
 sweep_result for_each_await(scenario const& s, await_action action);
 
-// The first, the second, the third ... allocation fails (testing/allocation_fault.hpp says which
-// are counted), from the making of the scheduler on, until a run needs no more than have been
-// tried.
+// The first, the second, the third ... allocation fails, from the making of the scheduler on, until
+// a run has fewer. testing/allocation_fault.hpp says which are counted.
 sweep_result for_each_allocation(scenario const& s);
 
 }  // namespace plait::testing
