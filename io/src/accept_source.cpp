@@ -3,18 +3,62 @@
 #include "sys.hpp"
 
 #include <plait/scheduler.hpp>
+#include <plait/sleep.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <liburing.h>
 #include <sys/socket.h>
 
 namespace plait::io::detail {
+namespace {
+
+// accept(2): errors of the new connection, which the next one need not have; and what a driver may say
+// although it was asked to wait.
+bool is_transient(int error) {
+  switch (error) {
+    case EINTR: case EAGAIN:
+    case ECONNABORTED: case EPROTO: case ENOPROTOOPT: case ENETDOWN: case ENETUNREACH:
+    case EHOSTDOWN: case EHOSTUNREACH: case ENONET: case EOPNOTSUPP: case EPERM: case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+void accept_source_deleter::operator()(accept_source* s) const noexcept { s->orphan(); }
 
 void accept_source::drop_landed() noexcept {
   for (int const accepted : landed_) {
     if (accepted >= 0) sys_here().close(accepted);
   }
   landed_.clear();
+}
+
+task<descriptor> accept_source::accept(std::uint64_t& exhausted) {
+  using namespace std::chrono_literals;
+  duration patience = 5ms;
+  for (;;) {
+    int const answer = co_await next();
+    if (answer >= 0) co_return descriptor(answer);
+    if (is_transient(-answer)) continue;
+    if (!is_exhaustion(-answer)) {
+      std::error_code const code = answer == -ECANCELED || answer == -EINVAL
+                                       ? make_error_code(errc::closed)
+                                       : std::error_code(-answer, std::generic_category());
+      throw io_error({code, 0, "accept"});
+    }
+    ++exhausted;
+    co_await sleep_for(patience);
+    patience = std::min<duration>(patience * 2, 100ms);
+  }
 }
 
 bool accept_source::next_operation::start(plait::detail::task_state& task) {

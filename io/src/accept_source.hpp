@@ -7,7 +7,9 @@
 #include "io_driver.hpp"
 
 #include <plait/io/descriptor.hpp>
+#include <plait/io/detail/accept_source_ptr.hpp>
 #include <plait/io/lowerings.hpp>
+#include <plait/task.hpp>
 
 #include <deque>
 
@@ -34,6 +36,8 @@ class accept_source final : public op {
   };
 
   next_operation next() noexcept { return next_operation(*this); }
+  // The next connection, whatever happens to others; `exhausted` counts the waits for descriptors.
+  task<descriptor> accept(std::uint64_t& exhausted);
   int listening_fd() const noexcept { return listening_.get(); }
 
   // The listener is gone. Frees itself as soon as the kernel has let go.

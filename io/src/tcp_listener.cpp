@@ -4,41 +4,12 @@
 #include "socket.hpp"
 #include "sys.hpp"
 
-#include <plait/sleep.hpp>
-
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 namespace plait::io {
-namespace {
 
-// accept(2): errors of the new connection, which the next one need not have; and what a driver may say
-// although it was asked to wait.
-bool is_transient(int error) {
-  switch (error) {
-    case EINTR: case EAGAIN:
-    case ECONNABORTED: case EPROTO: case ENOPROTOOPT: case ENETDOWN: case ENETUNREACH:
-    case EHOSTDOWN: case EHOSTUNREACH: case ENONET: case EOPNOTSUPP: case EPERM: case ETIMEDOUT:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool is_exhaustion(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
-}  // namespace
-
-namespace detail {
-void accept_source_deleter::operator()(accept_source* s) const noexcept { s->orphan(); }
-}  // namespace detail
-
-tcp_listener::tcp_listener(source_ptr source, tcp_options accepted) noexcept
+tcp_listener::tcp_listener(detail::accept_source_ptr source, tcp_options accepted) noexcept
     : source_(std::move(source)), accepted_(accepted) {}
 
 tcp_listener tcp_listener::listen(address at, listen_options options) {
@@ -51,26 +22,13 @@ tcp_listener tcp_listener::listen(address at, listen_options options) {
   int answer = sys.bind(fd.get(), at.data(), at.size());
   if (answer == 0) answer = sys.listen(fd.get(), options.backlog);
   if (answer < 0) fail_to_bind(answer, "listen", at);
-  return tcp_listener(source_ptr(new detail::accept_source(std::move(fd))), options.accepted);
+  return tcp_listener(detail::accept_source_ptr(new detail::accept_source(std::move(fd))),
+                      options.accepted);
 }
 
 task<tcp_stream> tcp_listener::accept() {
-  using namespace std::chrono_literals;
-  duration patience = 5ms;
-  for (;;) {
-    int const answer = co_await source_->next();
-    if (answer >= 0) co_return tcp_stream(descriptor(answer));
-    if (is_transient(-answer)) continue;
-    if (!is_exhaustion(-answer)) {
-      std::error_code const code = answer == -ECANCELED || answer == -EINVAL
-                                       ? make_error_code(errc::closed)
-                                       : std::error_code(-answer, std::generic_category());
-      throw io_error({code, 0, "accept"});
-    }
-    ++exhausted_;
-    co_await sleep_for(patience);
-    patience = std::min<duration>(patience * 2, 100ms);
-  }
+  descriptor fd = co_await source_->accept(exhausted_);
+  co_return tcp_stream(std::move(fd));
 }
 
 address tcp_listener::local_address() const { return local_address_of(fd()); }

@@ -58,10 +58,10 @@ class result_operation : public operation {
   explicit result_operation(Op&& op) : op_(std::move(op)) {}
   static constexpr bool ignores_cancel = true;  // the operation inside decides
 
-  bool start(detail::task_state& task) {
+  bool start(plait::detail::task_state& task) {
     started_ = true;
     if constexpr (!requires { Op::ignores_cancel; }) {
-      started_ = !detail::cancel_pending(scheduler::current(), task);
+      started_ = !plait::detail::cancel_pending(scheduler::current(), task);
     }
     if (!started_) operation_access::skip(op_);
     return started_ && op_.start(task);

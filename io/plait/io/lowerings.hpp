@@ -6,6 +6,7 @@
 namespace plait::io::lowerings {
 
 extern op_lowering const recv;
+extern op_lowering const recv_in_pieces;
 extern op_lowering const send;
 extern op_lowering const accept;
 extern op_lowering const connect;

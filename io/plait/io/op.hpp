@@ -50,7 +50,7 @@ class op : public driver_request {
       : lowering(&how), fd(fd), flags(flags), buffer(static_cast<std::byte*>(buffer)),
         length(length), offset(offset) {}
 
-  bool start(detail::task_state& task);
+  bool start(plait::detail::task_state& task);
   void finish_request(int result, unsigned flags) noexcept override;
 
   op_lowering const* lowering;

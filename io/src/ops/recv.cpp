@@ -22,5 +22,7 @@ int try_now(op& o, system_calls& sys) {
 }  // namespace
 
 op_lowering const lowerings::recv{"read", IORING_OP_RECV, prepare, POLLIN, try_now, nullptr, true};
+// UNIX sockets end a read where descriptors were passed.
+op_lowering const lowerings::recv_in_pieces{"read", IORING_OP_RECV, prepare, POLLIN, try_now};
 
 }  // namespace plait::io
