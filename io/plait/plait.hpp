@@ -23,4 +23,5 @@
 #include <plait/io/signal.hpp>
 #include <plait/io/tcp.hpp>
 #include <plait/io/udp.hpp>
+#include <plait/io/unix.hpp>
 #include <plait/io/wait.hpp>

@@ -7,7 +7,7 @@
 
 namespace plait::io {
 
-descriptor open_socket(int family, int type);
+descriptor open_socket(int family, int type);  // blocking or not as the driver wants it
 void set_option(int fd, int level, int name, int value, char const* what);
 void set_buffers(int fd, int send_bytes, int receive_bytes);  // 0: left alone
 void apply(int fd, tcp_options const& options);

@@ -18,5 +18,8 @@ extern op_lowering const read_stream;
 extern op_lowering const write_stream;
 extern op_lowering const send_msg;
 extern op_lowering const recv_msg;
+extern op_lowering const connect_local;
+extern op_lowering const send_msg_local;
+extern op_lowering const send_msg_local_to;
 
 }  // namespace plait::io::lowerings
