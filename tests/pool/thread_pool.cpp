@@ -1,5 +1,7 @@
 #include <plait/thread_pool.hpp>
 
+#include "support/allocate.hpp"
+
 #include <plait/cancel.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
@@ -524,6 +526,7 @@ TEST_CASE("usable_cpus: a quota counts in whole CPUs, rounded up") {
   CHECK(cpus_of_quota("100000 0") == 0);
 }
 
+#if PLAIT_TEST_OPERATOR_NEW
 TEST_CASE("thread pool: where there is no memory for it, nothing of it is left") {
   int failures = 0;
   bool fails = true;
@@ -541,3 +544,4 @@ TEST_CASE("thread pool: where there is no memory for it, nothing of it is left")
   CHECK(failures >= 4);
   CHECK(::sigismember(&blocked, SIGTERM) == 0);
 }
+#endif

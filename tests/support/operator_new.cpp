@@ -1,10 +1,14 @@
 // The global operator new and delete of the test binaries: malloc, and failure where a test has
 // planned one.
+#include "support/allocate.hpp"
+
 #include <plait/testing/allocation_fault.hpp>
 
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+
+#if PLAIT_TEST_OPERATOR_NEW
 
 namespace {
 
@@ -55,3 +59,5 @@ void operator delete(void* block, std::align_val_t, std::nothrow_t const&) noexc
 void operator delete[](void* block, std::align_val_t, std::nothrow_t const&) noexcept {
   std::free(block);
 }
+
+#endif
