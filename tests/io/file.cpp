@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <liburing.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -365,5 +366,42 @@ IO_TEST("file: a deadline that has passed before the await begins opens and writ
     CHECK_THROWS_AS(co_await with_timeout(0ns, f.write_at(0, "x")), plait::timed_out);
     CHECK(f.size() == 0);
     co_await f.close();
+  });
+}
+
+IO_TEST("file: a kernel without the ring's file operations is served by the pool") {
+  io.options.masked_opcodes =
+      1ULL << IORING_OP_OPENAT | 1ULL << IORING_OP_READ | 1ULL << IORING_OP_WRITE | 1ULL << IORING_OP_CLOSE;
+  io.run([&]() -> task<> {
+    temporary_folder const folder;
+    std::string const fifo = folder / "fifo";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    file f = co_await file::open(folder / "data", file_mode::read_write);
+    CHECK(co_await f.write_at(0, "hello") == 5);
+    CHECK(co_await read_all_at(f, 1, 100) == "ello");
+    co_await f.close();
+    CHECK(co_await code_of_open(folder / "none", file_mode::read) ==
+          std::errc::no_such_file_or_directory);
+    int opened = 0;
+    bool behind = false;
+    co_await plait::with_task_group([&](task_group& g) -> task<> {
+      for (int i = 0; i < 4; ++i) {
+        g.spawn([&]() -> task<> {
+          file const waiting = co_await file::open(fifo, file_mode::write);
+          ++opened;
+        });
+      }
+      co_await turns(5);
+      // All threads wait for the other end, so this one waits for a thread, and is cancelled there.
+      auto const late = co_await plait::move_on_after(20ms, [&]() -> task<> {
+        file const never = co_await file::open(folder / "data");
+      });
+      behind = !late;
+      int const reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+      co_await g.join();
+      ::close(reader);
+    });
+    CHECK(opened == 4);
+    CHECK(behind);
   });
 }
