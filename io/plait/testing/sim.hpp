@@ -39,7 +39,7 @@ struct sim_options {
   duration latency_max = std::chrono::milliseconds(2);
   std::size_t window_bytes_max = 65536;  // of each direction; each connection draws its own, from 1 up
   double short_transfer = 0.3;           // probability that a read or write does only a part
-  double interrupted = 0.02;             // that an operation answers EINTR or EAGAIN first
+  double interrupted = 0.02;             // that an operation answers EINTR first
   double reset = 0;                      // that a segment is answered by a reset
   duration time_limit = std::chrono::hours(24);
 };
@@ -78,7 +78,7 @@ class sim_run {
   static std::invoke_result_t<Fn&> watched(sim_run& self, Fn& fn) {
     using value = typename std::invoke_result_t<Fn&>::value_type;
     auto const body = [&](cancel_scope& scope) -> task<value> {
-      self.watch_over(scope);
+      watch const over(self, scope);
       co_return co_await std::invoke(fn);
     };
     sim_outcome<value> outcome{};
@@ -91,8 +91,17 @@ class sim_run {
     self.throw_if_stuck();
     if constexpr (!std::is_void_v<value>) co_return std::move(*outcome);
   }
-  // What is cancelled where the program is stuck.
-  void watch_over(cancel_scope& scope);
+  // While there is one, its scope is cancelled where the program is stuck.
+  class watch {
+   public:
+    watch(sim_run& run, cancel_scope& scope);
+    ~watch();
+    watch(watch const&) = delete;
+    watch& operator=(watch const&) = delete;
+
+   private:
+    sim_run& run_;
+  };
   void throw_if_stuck() const;
 
   struct parts;

@@ -27,12 +27,15 @@ std::uint64_t sim_run::trace() const noexcept { return parts_->driver.trace(); }
 duration sim_run::elapsed() const noexcept { return parts_->driver.elapsed(); }
 std::size_t sim_run::open_descriptors() const noexcept { return parts_->driver.open_descriptors(); }
 
-void sim_run::watch_over(cancel_scope& scope) {
-  parts_->driver.on_stuck = [this, &scope](char const* why) {
-    parts_->stuck = std::string(why) + " (seed " + std::to_string(parts_->seed) + ")";
+sim_run::watch::watch(sim_run& run, cancel_scope& scope) : run_(run) {
+  parts& p = *run.parts_;
+  p.driver.on_stuck = [&p, &scope](char const* why) {
+    p.stuck = std::string(why) + " (seed " + std::to_string(p.seed) + ")";
     scope.cancel("the simulated program is stuck");
   };
 }
+
+sim_run::watch::~watch() { run_.parts_->driver.on_stuck = nullptr; }
 
 void sim_run::throw_if_stuck() const {
   if (!parts_->stuck.empty()) throw sim_stuck(parts_->stuck);

@@ -23,7 +23,6 @@
 #include <liburing.h>
 
 #include <bitset>
-#include <string>
 
 namespace plait::io {
 
@@ -81,8 +80,5 @@ class uring_driver final : public io_driver {
   request_list backlog_;
   request_list linked_;  // cancelled, the cancel not yet submitted or not yet taken
 };
-
-// Why io_uring cannot be used here; empty where it can.
-std::string why_no_uring();
 
 }  // namespace plait::io
