@@ -1,5 +1,7 @@
 #include <plait/testing/manual_driver.hpp>
 
+#include <plait/detail/splitmix64.hpp>
+
 #include <algorithm>
 #include <chrono>
 
@@ -10,13 +12,7 @@ constexpr std::chrono::seconds patience{20};
 
 }  // namespace
 
-// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
-std::uint64_t manual_driver::random() noexcept {
-  std::uint64_t z = (random_state_ += 0x9e3779b97f4a7c15);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
+std::uint64_t manual_driver::random() noexcept { return detail::splitmix64(random_state_); }
 
 void manual_driver::park(time_point deadline) {
   if (deadline <= now_) {

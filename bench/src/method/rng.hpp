@@ -1,23 +1,20 @@
 #pragma once
 
+#include <plait/detail/splitmix64.hpp>
+
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 namespace plait::lab {
 
-// The lab's random numbers: SplitMix64 (Steele, Lea, Flood 2014). Seeded, and the same on every
-// standard library, so that a recorded seed repeats a run's order and its confidence intervals.
+// The lab's random numbers. Seeded, and the same on every standard library, so that a recorded seed
+// repeats a run's order and its confidence intervals.
 class rng {
  public:
   explicit rng(std::uint64_t seed) : state_(seed) {}
 
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  std::uint64_t next() { return detail::splitmix64(state_); }
 
   // Uniform in [0, bound); bound must not be 0. Lemire's multiplication, without the rejection
   // step: its bias is below bound / 2^64.

@@ -9,13 +9,6 @@
 
 namespace plait::io::sim {
 
-std::uint64_t random_numbers::next() noexcept {
-  std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
-
 void agenda::after(duration d, std::function<void()> what) {
   events_.emplace(key{now_ + d, random_.next(), ++number_}, std::move(what));
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <plait/clock.hpp>
+#include <plait/detail/splitmix64.hpp>
 #include <plait/system_calls.hpp>
 #include <plait/testing/sim.hpp>
 
@@ -21,11 +22,10 @@
 
 namespace plait::io::sim {
 
-// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 class random_numbers {
  public:
   explicit random_numbers(std::uint64_t seed) noexcept : state_(seed) {}
-  std::uint64_t next() noexcept;
+  std::uint64_t next() noexcept { return plait::detail::splitmix64(state_); }
   std::uint64_t below(std::uint64_t bound) noexcept { return bound == 0 ? 0 : next() % bound; }
   bool chance(double p) noexcept { return static_cast<double>(next() >> 11) * 0x1p-53 < p; }
   duration between(duration low, duration high) noexcept {
