@@ -106,6 +106,14 @@ thread_pool& io_driver::blocking_pool() {
   return *blocking_pool_;
 }
 
+int io_driver::try_now(op& request) {
+  int answer = 0;
+  do {
+    answer = request.lowering->try_now(request, sys());
+  } while (answer == -EINTR);
+  return answer;
+}
+
 bool io_driver::begin_blocking(op& request) {
   if (request.lowering->try_now != nullptr) {
     request.answer = request.lowering->try_now(request, sys());

@@ -77,6 +77,8 @@ class io_driver : public driver {
 
  protected:
   virtual bool begin_op(op& request) = 0;
+  // By hand: the lowering's answer, asked again where a signal interrupts it.
+  int try_now(op& request);
   // What the driver cannot wait for itself, on a thread of the blocking pool.
   bool begin_blocking(op& request);
   void cancel_blocking(op& request) noexcept;

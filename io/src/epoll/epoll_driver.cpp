@@ -82,10 +82,7 @@ bool epoll_driver::attempt(op& request, fd_record& r) {
   bool const reads = request.lowering->interest == POLLIN;
   bool& ready = reads ? r.readable : r.writable;
   if (!ready) return false;
-  int answer = 0;
-  do {
-    answer = request.lowering->try_now(request, sys());
-  } while (answer == -EINTR);
+  int const answer = try_now(request);
   if (answer == -EAGAIN) {
     ready = false;
     return false;

@@ -69,14 +69,6 @@ std::bitset<256> opcodes_of(io_uring& ring, std::uint64_t masked) {
   return found & ~std::bitset<256>(masked);
 }
 
-int try_by_hand(op& o, system_calls& sys) {
-  int answer = 0;
-  do {
-    answer = o.lowering->try_now(o, sys);
-  } while (answer == -EINTR);
-  return answer;
-}
-
 }  // namespace
 
 void uring_driver::request_list::push(driver_request& r) noexcept {
@@ -209,7 +201,7 @@ bool uring_driver::by_ring(op const& o) const noexcept {
 // What the kernel has no opcode for: the pool, or readiness.
 bool uring_driver::begin_by_hand(op& request) {
   if (request.lowering->interest == 0) return begin_blocking(request);
-  request.answer = try_by_hand(request, sys());
+  request.answer = try_now(request);
   if (request.answer != -EAGAIN) return true;
   begin(request);
   return false;
@@ -253,7 +245,7 @@ void uring_driver::finish(driver_request& request, int result, unsigned flags) n
   --in_flight_;
   request.stage = idle;
   if (result >= 0 && !request.is_readiness && !by_ring(static_cast<op&>(request))) {
-    result = try_by_hand(static_cast<op&>(request), sys());
+    result = try_now(static_cast<op&>(request));
     if (result == -EAGAIN && !request.cancel_asked) return begin(request);
   }
   request.finish_request(result, flags);
