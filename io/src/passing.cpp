@@ -1,8 +1,9 @@
 #include <plait/io/passing.hpp>
 
+#include "sys.hpp"
+
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
 
 namespace plait::io {
 namespace {
@@ -30,7 +31,7 @@ receive_descriptors_op::receive_descriptors_op(int fd, mutable_buffer into)
 
 // Before the start, and after a failure, the kernel has put nothing there.
 receive_descriptors_op::~receive_descriptors_op() {
-  if (answer > 0) each_descriptor(header_, [](int fd) { ::close(fd); });
+  if (answer > 0) each_descriptor(header_, [](int fd) { sys_here().close(fd); });
 }
 
 bool receive_descriptors_op::start(plait::detail::task_state& task) {

@@ -45,9 +45,7 @@ count_op pipe_writer::write_all(const_buffer from) noexcept {
 
 pipe_pair pipe_pair::open() {
   int ends[2];
-  if (int const answer = sys_here().pipe(ends); answer < 0) {
-    throw_errno(answer, "pipe", answer == -EMFILE ? "(raise the descriptor limit: ulimit -n)" : "");
-  }
+  if (int const answer = sys_here().pipe(ends); answer < 0) throw_no_descriptor(answer, "pipe");
   descriptor reading(ends[0]);
   descriptor writing(ends[1]);
   return pipe_pair{pipe_reader(std::move(reading)), pipe_writer(std::move(writing))};

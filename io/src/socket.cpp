@@ -15,20 +15,21 @@ namespace {
 
 using name_call = int (system_calls::*)(int, sockaddr*, socklen_t&) noexcept;
 
-address address_by(name_call call, int fd, char const* what) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  int const answer = (sys_here().*call)(fd, reinterpret_cast<sockaddr*>(&storage), size);
+socket_name name_by(name_call call, int fd, char const* what) {
+  socket_name name;
+  int const answer = (sys_here().*call)(fd, reinterpret_cast<sockaddr*>(&name.storage), name.size);
   if (answer < 0) throw_errno(answer, what);
-  return address::from(reinterpret_cast<sockaddr*>(&storage), size);
+  return name;
 }
+
+address address_of(socket_name const& name) { return address::from(name.data(), name.size); }
 
 }  // namespace
 
 descriptor open_socket(int family, int type) {
   io_driver& driver = io_driver::current();
   int const fd = driver.sys().socket(family, type | (driver.wants_nonblocking() ? SOCK_NONBLOCK : 0));
-  if (fd < 0) throw_errno(fd, "socket", fd == -EMFILE ? "(raise the descriptor limit: ulimit -n)" : "");
+  if (fd < 0) throw_no_descriptor(fd, "socket");
   return descriptor(fd);
 }
 
@@ -56,7 +57,10 @@ void fail_to_bind(int answer, char const* operation, address const& at) {
   throw_errno(answer, operation, about);
 }
 
-address local_address_of(int fd) { return address_by(&system_calls::getsockname, fd, "getsockname"); }
-address remote_address_of(int fd) { return address_by(&system_calls::getpeername, fd, "getpeername"); }
+socket_name local_name_of(int fd) { return name_by(&system_calls::getsockname, fd, "getsockname"); }
+address local_address_of(int fd) { return address_of(local_name_of(fd)); }
+address remote_address_of(int fd) {
+  return address_of(name_by(&system_calls::getpeername, fd, "getpeername"));
+}
 
 }  // namespace plait::io

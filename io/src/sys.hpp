@@ -13,4 +13,7 @@ system_calls& sys_here() noexcept;
 // `answer` is a negative errno.
 [[noreturn]] void throw_errno(int answer, char const* what, std::string const& about = {});
 
+// The same of a call that makes descriptors: says what to do where there are none left.
+[[noreturn]] void throw_no_descriptor(int answer, char const* what);
+
 }  // namespace plait::io

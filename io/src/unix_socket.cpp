@@ -3,13 +3,13 @@
 #include "accept_source.hpp"
 #include "io_driver.hpp"
 #include "socket.hpp"
+#include "sys.hpp"
 
 #include <plait/sleep.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <fcntl.h>
 #include <sys/socket.h>
 
 namespace plait::io {
@@ -19,28 +19,20 @@ using namespace std::chrono_literals;
 
 constexpr duration patience_max = 100ms;
 
-[[noreturn]] void fail(char const* what, std::string const& about = {}) {
-  throw io_error({std::error_code(errno, std::generic_category()), 0, what}, about);
-}
-
 bool is_full(io_failure const& f) { return f.code.value() == EXFULL; }
-
-descriptor open_local(int type) {
-  return open_socket(AF_UNIX, type);
-}
 
 std::pair<descriptor, descriptor> open_pair(int type) {
   int ends[2];
   int const mode = io_driver::current().wants_nonblocking() ? SOCK_NONBLOCK : 0;
-  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC | mode, 0, ends) != 0) fail("socketpair");
+  if (int const answer = sys_here().socketpair(type | mode, ends); answer < 0) {
+    throw_errno(answer, "socketpair");
+  }
   return {descriptor(ends[0]), descriptor(ends[1])};
 }
 
 unix_address bound_address(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) fail("getsockname");
-  return unix_address::from(reinterpret_cast<sockaddr*>(&storage), size);
+  socket_name const name = local_name_of(fd);
+  return unix_address::from(name.data(), name.size);
 }
 
 }  // namespace
@@ -59,7 +51,8 @@ task<unix_stream> unix_stream::connect(unix_address to) {
     co_await sleep_for(patience);
     patience = std::min(patience * 2, patience_max);
   }
-  if (!io_driver::current().wants_nonblocking()) ::fcntl(fd.get(), F_SETFL, O_RDWR);
+  io_driver& driver = io_driver::current();
+  if (!driver.wants_nonblocking()) driver.sys().set_nonblocking(fd.get(), false);
   co_return unix_stream(std::move(fd));
 }
 
@@ -77,7 +70,8 @@ task<> unix_stream::send_descriptors(std::span<int const> fds, const_buffer with
 peer_credentials unix_stream::credentials() const {
   ucred kernel{};
   socklen_t size = sizeof kernel;
-  if (::getsockopt(fd(), SOL_SOCKET, SO_PEERCRED, &kernel, &size) != 0) fail("credentials");
+  int const answer = sys_here().getsockopt(fd(), SOL_SOCKET, SO_PEERCRED, &kernel, size);
+  if (answer < 0) throw_errno(answer, "credentials");
   return {kernel.pid, kernel.uid, kernel.gid};
 }
 
@@ -85,7 +79,7 @@ unix_listener::unix_listener(detail::accept_source_ptr source, detail::socket_fi
     : source_(std::move(source)), file_(std::move(file)) {}
 
 unix_listener unix_listener::listen(unix_address at, unix_listen_options options) {
-  descriptor fd = open_local(SOCK_STREAM);
+  descriptor fd = open_socket(AF_UNIX, SOCK_STREAM);
   detail::socket_file file(fd.get(), at, options.mode, SOCK_STREAM, options.backlog);
   detail::accept_source_ptr source(new detail::accept_source(std::move(fd)));
   return unix_listener(std::move(source), std::move(file));
@@ -104,7 +98,7 @@ void unix_listener::close() noexcept {
   source_->close();
 }
 
-unix_datagram unix_datagram::open() { return unix_datagram(open_local(SOCK_DGRAM)); }
+unix_datagram unix_datagram::open() { return unix_datagram(open_socket(AF_UNIX, SOCK_DGRAM)); }
 
 unix_datagram unix_datagram::bind(unix_address at, unsigned mode) {
   unix_datagram made = open();
@@ -118,7 +112,8 @@ std::pair<unix_datagram, unix_datagram> unix_datagram::pair() {
 }
 
 void unix_datagram::connect(unix_address to) {
-  if (::connect(fd(), to.data(), to.size()) != 0) fail("connect", "to " + to.to_string());
+  int const answer = sys_here().connect(fd(), to.data(), to.size());
+  if (answer < 0) throw_errno(answer, "connect", "to " + to.to_string());
 }
 
 task<std::size_t> unix_datagram::send_to(unix_address to, const_buffer from) {
