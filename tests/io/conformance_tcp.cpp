@@ -79,12 +79,13 @@ task<ends> connected() {
   co_return ends{std::move(near), std::move(far)};
 }
 
-// Until the peer's window and both buffers are full.
+// Until the peer's window and both buffers are full. A kernel may tell of room 40 ms later, with a
+// delayed acknowledgement.
 task<> fill(tcp_stream& stream) {
   std::string const text(65536, 'x');
   for (bool goes_on = true; goes_on;) {
     auto const write = [&]() -> task<> { co_await stream.write_some(text); };
-    goes_on = co_await plait::move_on_after(20ms, write);
+    goes_on = co_await plait::move_on_after(150ms, write);
   }
 }
 
