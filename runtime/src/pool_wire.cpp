@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace plait::detail {
 
@@ -12,6 +13,28 @@ union control_room {
   cmsghdr aligned;
   char bytes[CMSG_SPACE(sizeof(int) * descriptors_max)];
 };
+
+// False where there were more than a message has: those are closed. The padding of the control data
+// leaves the kernel room for one more than were asked for.
+bool take_descriptors(system_calls& sys, msghdr& header, std::span<int> into) noexcept {
+  bool fits = (header.msg_flags & MSG_CTRUNC) == 0;
+  std::size_t taken = 0;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    std::size_t const count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int passed = -1;
+      std::memcpy(&passed, CMSG_DATA(c) + i * sizeof passed, sizeof passed);
+      if (taken < into.size()) {
+        into[taken++] = passed;
+      } else {
+        sys.close(passed);
+        fits = false;
+      }
+    }
+  }
+  return fits;
+}
 
 }  // namespace
 
@@ -46,12 +69,12 @@ int receive_control(system_calls& sys, int fd, received_control& to, int flags) 
   header.msg_controllen = sizeof room.bytes;
   ssize_t const got = sys.recvmsg(fd, header, flags);
   if (got < 0) return static_cast<int>(got);
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    std::memcpy(to.descriptors.data(), CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+  bool const took_all = take_descriptors(sys, header, to.descriptors);
+  if (got == sizeof to.message && took_all) return 1;
+  for (int& left : to.descriptors) {
+    if (left >= 0) sys.close(std::exchange(left, -1));
   }
-  if (got == 0) return 0;
-  return got == sizeof to.message ? 1 : -EBADMSG;
+  return got == 0 ? 0 : -EBADMSG;
 }
 
 }  // namespace plait::detail

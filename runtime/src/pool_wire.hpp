@@ -49,7 +49,8 @@ struct received_control {
 // A negative errno, or 0.
 int send_control(system_calls& sys, int fd, control_message const& message,
                  std::span<int const> descriptors, int flags);
-// 1: a message; 0: the other end has closed; or a negative errno. The receiver owns the descriptors.
+// 1: a message; 0: the other end has closed; or a negative errno, -EBADMSG for what is no message of ours.
+// With a message the receiver owns the descriptors; else there are none.
 int receive_control(system_calls& sys, int fd, received_control& to, int flags);
 
 // --- program and worker ---------------------------------------------------------------------
