@@ -43,21 +43,21 @@ void conform_in_simulation(conformance_body body, std::vector<std::string> const
   static void PLAIT_CONFORMANCE_JOIN(body, _on_kernel)(::plait::test::io_fixture & io) {        \
     ::plait::test::conform_on_kernel(io.options.kind, &(body), {__VA_ARGS__});                  \
   }                                                                                             \
-  TEST_CASE("conformance: " name " [io_uring]", "[io][conformance]") {                          \
+  TEST_CASE("conformance: " name " [io_uring]", "[io][io_uring][conformance]") {                \
     ::plait::test::run_io_test(::plait::driver_kind::io_uring,                                  \
                                "conformance: " name " [io_uring]",                              \
                                &PLAIT_CONFORMANCE_JOIN(body, _on_kernel));                      \
   }                                                                                             \
-  TEST_CASE("conformance: " name " [epoll]", "[io][conformance]") {                             \
+  TEST_CASE("conformance: " name " [epoll]", "[io][epoll][conformance]") {                      \
     ::plait::test::run_io_test(::plait::driver_kind::epoll, "conformance: " name " [epoll]",    \
                                &PLAIT_CONFORMANCE_JOIN(body, _on_kernel));                      \
   }                                                                                             \
-  TEST_CASE("conformance: " name " [sim]", "[io][conformance]") {                               \
+  TEST_CASE("conformance: " name " [sim]", "[io][sim][conformance]") {                          \
     ::plait::test::conform_in_simulation(&(body), {__VA_ARGS__});                               \
   }                                                                                             \
   static ::plait::task<std::string> body([[maybe_unused]] ::plait::test::stage& at)
 
 #define PLAIT_CONFORMANCE_JOIN_AGAIN(a, b) a##b
 #define PLAIT_CONFORMANCE_JOIN(a, b) PLAIT_CONFORMANCE_JOIN_AGAIN(a, b)
-#define CONFORMANCE_TEST(name, ...) \
+#define CONFORMANCE_TEST(name, ...)                                                             \
   PLAIT_CONFORMANCE_NAMED(INTERNAL_CATCH_UNIQUE_NAME(plait_conformance_), name, __VA_ARGS__)
