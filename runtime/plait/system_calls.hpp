@@ -63,6 +63,18 @@ class system_calls {
   virtual ssize_t pread_cached(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept;
   virtual ssize_t pwrite(int fd, void const* from, std::size_t bytes, std::uint64_t offset) noexcept;
   virtual int fstat(int fd, struct stat& into) noexcept;
+  // An empty path with AT_EMPTY_PATH is `fd` itself.
+  virtual int statx(int fd, char const* path, int flags, unsigned mask, struct statx& into) noexcept;
+  virtual int fsync(int fd) noexcept;
+  virtual int fdatasync(int fd) noexcept;
+  virtual int ftruncate(int fd, std::uint64_t bytes) noexcept;
+  virtual int rename(char const* from, char const* to, unsigned flags) noexcept;  // renameat2's
+  virtual int unlink(char const* path) noexcept;
+  virtual int rmdir(char const* path) noexcept;
+  virtual int mkdir(char const* path, mode_t permissions) noexcept;
+  // The next entries of an open directory, as getdents64(2) packs them (struct dirent64): their bytes,
+  // 0 behind the last one.
+  virtual ssize_t getdents(int fd, void* into, std::size_t bytes) noexcept;
 
   virtual int create_thread(pthread_t& made, void* (*body)(void*), void* argument) noexcept;
 

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <dirent.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -136,6 +138,35 @@ ssize_t system_calls::pwrite(int fd, void const* from, std::size_t bytes,
 }
 
 int system_calls::fstat(int fd, struct stat& into) noexcept { return or_errno(::fstat(fd, &into)); }
+
+int system_calls::statx(int fd, char const* path, int flags, unsigned mask,
+                        struct statx& into) noexcept {
+  return or_errno(::statx(fd, path, flags, mask, &into));
+}
+
+int system_calls::fsync(int fd) noexcept { return or_errno(::fsync(fd)); }
+
+int system_calls::fdatasync(int fd) noexcept { return or_errno(::fdatasync(fd)); }
+
+int system_calls::ftruncate(int fd, std::uint64_t bytes) noexcept {
+  return or_errno(::ftruncate(fd, static_cast<off_t>(bytes)));
+}
+
+int system_calls::rename(char const* from, char const* to, unsigned flags) noexcept {
+  return or_errno(::renameat2(AT_FDCWD, from, AT_FDCWD, to, flags));
+}
+
+int system_calls::unlink(char const* path) noexcept { return or_errno(::unlink(path)); }
+
+int system_calls::rmdir(char const* path) noexcept { return or_errno(::rmdir(path)); }
+
+int system_calls::mkdir(char const* path, mode_t permissions) noexcept {
+  return or_errno(::mkdir(path, permissions));
+}
+
+ssize_t system_calls::getdents(int fd, void* into, std::size_t bytes) noexcept {
+  return or_errno(::getdents64(fd, into, bytes));
+}
 
 int system_calls::create_thread(pthread_t& made, void* (*body)(void*), void* argument) noexcept {
   return -::pthread_create(&made, nullptr, body, argument);
