@@ -8,6 +8,7 @@
 #include <plait/io/tcp.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
+#include <plait/system_calls.hpp>
 #include <plait/task_group.hpp>
 
 #include <catch2/catch.hpp>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <liburing.h>
 
 using plait::cancel_scope;
 using plait::task;
@@ -282,5 +284,58 @@ TEST_CASE("op: two streams' answers come in any order") {
     plait::run_on(sched, body());
     CHECK(order == (first == 0 ? "a1b2" : "b1a2"));
     CHECK(driver.submissions == 2);
+  }
+}
+
+namespace {
+
+// Moves all that it is asked to move, and touches no byte of it.
+struct boundless final : plait::system_calls {
+  ssize_t recv(int, void*, std::size_t bytes, int) noexcept override { return seen(bytes); }
+  ssize_t send(int, void const*, std::size_t bytes, int) noexcept override { return seen(bytes); }
+  ssize_t read(int, void*, std::size_t bytes) noexcept override { return seen(bytes); }
+  ssize_t write(int, void const*, std::size_t bytes) noexcept override { return seen(bytes); }
+  ssize_t pread(int, void*, std::size_t bytes, std::uint64_t at) noexcept override {
+    return seen(bytes, at);
+  }
+  ssize_t pread_cached(int, void*, std::size_t, std::uint64_t) noexcept override { return -EAGAIN; }
+  ssize_t pwrite(int, void const*, std::size_t bytes, std::uint64_t at) noexcept override {
+    return seen(bytes, at);
+  }
+  ssize_t seen(std::size_t bytes, std::uint64_t at = 0) noexcept {
+    offset = at;
+    return static_cast<ssize_t>(bytes);
+  }
+  std::uint64_t offset = 0;
+};
+
+}  // namespace
+
+TEST_CASE("op: more than one call can move is moved by several, whatever the operation") {
+  using namespace plait::io;
+  constexpr std::size_t four_gib_and_some = (std::size_t{1} << 32) + 5;
+  constexpr std::size_t most = 0x7ffff000;  // read(2): what Linux moves at most
+  static std::byte first;  // the others are never touched
+  for (op_lowering const* const how :
+       {&lowerings::recv, &lowerings::recv_in_pieces, &lowerings::send, &lowerings::read_stream,
+        &lowerings::write_stream, &lowerings::read_at, &lowerings::write_at}) {
+    INFO(how->name);
+    boundless calls;
+    count_op o(*how, 3, &first, four_gib_and_some, 1000);
+    std::vector<std::size_t> parts;
+    while (o.done < o.length && parts.size() < 5) {
+      int const moved = how->interest != 0 ? how->try_now(o, calls) : how->block(o, calls);
+      if (how->prepare != nullptr) {
+        io_uring_sqe sqe{};
+        how->prepare(o, sqe);
+        CHECK(sqe.len == static_cast<unsigned>(moved));
+        CHECK(sqe.addr == reinterpret_cast<std::uintptr_t>(&first) + o.done);
+      }
+      REQUIRE(moved > 0);
+      if (how->interest == 0) CHECK(calls.offset == 1000 + o.done);
+      parts.push_back(static_cast<std::size_t>(moved));
+      o.done += parts.back();
+    }
+    CHECK((parts == std::vector<std::size_t>{most, most, four_gib_and_some - 2 * most}));
   }
 }

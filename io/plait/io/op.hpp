@@ -5,6 +5,7 @@
 #include <plait/driver.hpp>
 #include <plait/io/error.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -64,6 +65,10 @@ class op : public driver_request {
   bool data_likely = true; // from the driver: the kernel said that more is there
   bool closed = false;     // from the driver: the owner closes the descriptor
   std::size_t done = 0;    // bytes, where `all` is set
+
+  // What is left, as far as one call of the kernel's goes: two pages short of 2 GiB.
+  std::byte* next_byte() const noexcept { return buffer + done; }
+  std::size_t next_length() const noexcept { return std::min<std::size_t>(length - done, 0x7ffff000); }
 
  protected:
   op(op&&) = default;

@@ -87,8 +87,7 @@ bool epoll_driver::attempt(op& request, fd_record& r) {
     ready = false;
     return false;
   }
-  std::size_t const wanted = request.length - request.done;
-  bool const stopped_short = answer > 0 && static_cast<std::size_t>(answer) < wanted;
+  bool const stopped_short = answer > 0 && static_cast<std::size_t>(answer) < request.next_length();
   if (stopped_short && request.lowering->short_is_all && !r.may_stop_short) ready = false;
   request.answer = answer;
   return true;

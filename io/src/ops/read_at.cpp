@@ -8,17 +8,16 @@ namespace plait::io {
 namespace {
 
 void prepare(op& o, io_uring_sqe& sqe) {
-  io_uring_prep_read(&sqe, o.fd, o.buffer + o.done, static_cast<unsigned>(o.length - o.done),
+  io_uring_prep_read(&sqe, o.fd, o.next_byte(), static_cast<unsigned>(o.next_length()),
                      o.offset + o.done);
 }
 
 int try_now(op& o, system_calls& sys) {
-  return static_cast<int>(
-      sys.pread_cached(o.fd, o.buffer + o.done, o.length - o.done, o.offset + o.done));
+  return static_cast<int>(sys.pread_cached(o.fd, o.next_byte(), o.next_length(), o.offset + o.done));
 }
 
 int block(op& o, system_calls& sys) {
-  return static_cast<int>(sys.pread(o.fd, o.buffer + o.done, o.length - o.done, o.offset + o.done));
+  return static_cast<int>(sys.pread(o.fd, o.next_byte(), o.next_length(), o.offset + o.done));
 }
 
 }  // namespace

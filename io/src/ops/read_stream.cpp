@@ -2,7 +2,6 @@
 #include <plait/io/lowerings.hpp>
 #include <plait/system_calls.hpp>
 
-#include <algorithm>
 #include <liburing.h>
 #include <poll.h>
 
@@ -12,12 +11,11 @@ namespace {
 constexpr std::uint64_t no_position = ~std::uint64_t{0};
 
 void prepare(op& o, io_uring_sqe& sqe) {
-  auto const rest = std::min<std::size_t>(o.length - o.done, 1U << 30);
-  io_uring_prep_read(&sqe, o.fd, o.buffer + o.done, static_cast<unsigned>(rest), no_position);
+  io_uring_prep_read(&sqe, o.fd, o.next_byte(), static_cast<unsigned>(o.next_length()), no_position);
 }
 
 int try_now(op& o, system_calls& sys) {
-  return static_cast<int>(sys.read(o.fd, o.buffer + o.done, o.length - o.done));
+  return static_cast<int>(sys.read(o.fd, o.next_byte(), o.next_length()));
 }
 
 }  // namespace

@@ -10,13 +10,13 @@ namespace plait::io {
 namespace {
 
 void prepare(op& o, io_uring_sqe& sqe) {
-  io_uring_prep_recv(&sqe, o.fd, o.buffer + o.done, o.length - o.done, 0);
+  io_uring_prep_recv(&sqe, o.fd, o.next_byte(), o.next_length(), 0);
   // Unless more is known to be there, wait first: a recv that finds nothing costs a failed attempt.
   if (!o.data_likely) sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
 int try_now(op& o, system_calls& sys) {
-  return static_cast<int>(sys.recv(o.fd, o.buffer + o.done, o.length - o.done, MSG_DONTWAIT));
+  return static_cast<int>(sys.recv(o.fd, o.next_byte(), o.next_length(), MSG_DONTWAIT));
 }
 
 }  // namespace

@@ -12,11 +12,11 @@ namespace {
 void prepare(op& o, io_uring_sqe& sqe) {
   // With MSG_WAITALL the kernel goes on after a short send; it may still give up early.
   int const flags = MSG_NOSIGNAL | (o.all ? MSG_WAITALL : 0);
-  io_uring_prep_send(&sqe, o.fd, o.buffer + o.done, o.length - o.done, flags);
+  io_uring_prep_send(&sqe, o.fd, o.next_byte(), o.next_length(), flags);
 }
 
 int try_now(op& o, system_calls& sys) {
-  return static_cast<int>(sys.send(o.fd, o.buffer + o.done, o.length - o.done, MSG_DONTWAIT));
+  return static_cast<int>(sys.send(o.fd, o.next_byte(), o.next_length(), MSG_DONTWAIT));
 }
 
 }  // namespace

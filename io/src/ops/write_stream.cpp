@@ -10,7 +10,7 @@ namespace plait::io {
 namespace {
 
 int try_now(op& o, system_calls& sys) {
-  return static_cast<int>(sys.write(o.fd, o.buffer + o.done, o.length - o.done));
+  return static_cast<int>(sys.write(o.fd, o.next_byte(), o.next_length()));
 }
 
 }  // namespace
