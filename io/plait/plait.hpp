@@ -16,8 +16,10 @@
 #include <plait/when.hpp>
 
 #include <plait/io/address.hpp>
+#include <plait/io/directory.hpp>
 #include <plait/io/error.hpp>
 #include <plait/io/file.hpp>
+#include <plait/io/file_system.hpp>
 #include <plait/io/pipe.hpp>
 #include <plait/io/serve.hpp>
 #include <plait/io/signal.hpp>

@@ -1,7 +1,7 @@
 #include <plait/io/file.hpp>
 
+#include "io_driver.hpp"
 #include "sys.hpp"
-
 
 #include <cerrno>
 #include <fcntl.h>
@@ -20,6 +20,10 @@ int open_flags(file_mode mode) noexcept {
   return O_RDONLY | O_CLOEXEC;
 }
 
+bool means_loss(int answer) noexcept {
+  return answer == -EIO || answer == -ENOSPC || answer == -EDQUOT;
+}
+
 }  // namespace
 
 // The path is read from `path_`, whose characters may move with the operation.
@@ -33,10 +37,12 @@ open_operation::open_operation(open_operation&& other) noexcept
   buffer = reinterpret_cast<std::byte*>(path_.data());
 }
 
-file open_operation::result() {
+descriptor open_operation::opened() const {
   if (failed()) throw io_error(failure(), "\"" + path_ + "\"");
-  return file(descriptor(answer));
+  return descriptor(answer);
 }
+
+file open_operation::result() { return file(opened()); }
 
 io::result<file> open_operation::expected() {
   if (failed()) return tl::unexpected(failure());
@@ -55,6 +61,42 @@ file_count_op file::write_at(std::uint64_t offset, const_buffer from) noexcept {
   file_count_op o(lowerings::write_at, fd(), const_cast<std::byte*>(from.data()), from.size(), offset);
   o.all = true;
   return o;
+}
+
+file_count_op file::append(const_buffer from) noexcept {
+  file_count_op o(lowerings::append, fd(), const_cast<std::byte*>(from.data()), from.size());
+  o.all = true;
+  return o;
+}
+
+status_operation file::read_status() const noexcept { return status_operation(fd(), "", AT_EMPTY_PATH); }
+
+bool sync_operation::start(plait::detail::task_state& task) {
+  int const* const before = io_driver::current().sync_error(fd);
+  answer = before != nullptr ? *before : -EBADF;
+  if (answer != 0) {
+    complete_inline(status::done);
+    return false;
+  }
+  if (file_operation::start(task)) return true;
+  remember(answer);
+  return false;
+}
+
+void sync_operation::finish_request(int result, unsigned flags) noexcept {
+  remember(result);
+  file_operation::finish_request(result, flags);
+}
+
+void sync_operation::remember(int result) const {
+  if (means_loss(result)) *io_driver::current().sync_error(fd) = result;
+}
+
+void sync_operation::result() const {
+  if (!failed()) return;
+  throw io_error(failure(), means_loss(answer) ? "(what was written may be lost: write it anew, into "
+                                                 "another file)"
+                                               : "");
 }
 
 std::uint64_t file::size() const {

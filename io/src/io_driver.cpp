@@ -29,7 +29,7 @@ fd_record& io_driver::record(int fd) {
 
 bool io_driver::plausible(int fd) noexcept {
   if (fd < first_fd_) return false;
-  return index_of(fd) < records_.size() || sys().is_open(fd);
+  return has_record(fd) || sys().is_open(fd);
 }
 
 // Where a stream's operation stands; files have no slots, any number may be under way.
@@ -87,7 +87,7 @@ bool io_driver::interrupt(int fd, close_wait& closer) noexcept {
 }
 
 void io_driver::forget(int fd) noexcept {
-  if (fd < first_fd_ || index_of(fd) >= records_.size()) return;
+  if (!has_record(fd)) return;
   fd_record& r = record(fd);
   PLAIT_CHECK(r.reading == nullptr && r.writing == nullptr,
               "a stream was destroyed while a task waits for it; end the task first, or await close()");
@@ -97,6 +97,8 @@ void io_driver::forget(int fd) noexcept {
   r.generation = generation;
   r.waits = waits;
 }
+
+int* io_driver::sync_error(int fd) { return plausible(fd) ? &record(fd).sync_error : nullptr; }
 
 thread_pool& io_driver::blocking_pool() {
   if (!blocking_pool_) {

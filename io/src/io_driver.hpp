@@ -33,6 +33,7 @@ struct fd_record {
   // A short read does not mean an empty socket: the peer has hung up, or has sent an urgent byte,
   // which a read stops at.
   bool may_stop_short = false;
+  int sync_error = 0;  // of a file
 };
 
 class io_driver : public driver {
@@ -60,6 +61,10 @@ class io_driver : public driver {
 
   // Whether sockets must be non-blocking: io_uring would report -EAGAIN instead of waiting.
   virtual bool wants_nonblocking() const noexcept = 0;
+
+  // The error that a sync of this file has failed with, 0: none; nullptr: it is not open. Forgotten
+  // when it is closed.
+  int* sync_error(int fd);
 
   // For what the kernel can only do by blocking. Made at first use.
   thread_pool& blocking_pool();
@@ -90,6 +95,7 @@ class io_driver : public driver {
   int first_fd_ = 0;  // whose record comes first
 
  private:
+  bool has_record(int fd) const noexcept { return fd >= first_fd_ && index_of(fd) < records_.size(); }
   std::size_t index_of(int fd) const noexcept { return static_cast<std::size_t>(fd - first_fd_); }
   op** slot(op& request);
 

@@ -74,7 +74,7 @@ io_failure op::failure() const noexcept {
   std::error_code code;
   if (closed && (answer == -ECANCELED || answer > 0)) {
     code = errc::closed;
-  } else if (answer == -EBUSY) {
+  } else if (answer == -EBUSY && lowering->interest != 0) {
     code = errc::busy;
   } else if (answer < 0) {
     code = {-answer, std::generic_category()};

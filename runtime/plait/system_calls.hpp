@@ -62,6 +62,7 @@ class system_calls {
   // Only what needs no waiting: -EAGAIN for the rest, and where the kernel cannot tell.
   virtual ssize_t pread_cached(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept;
   virtual ssize_t pwrite(int fd, void const* from, std::size_t bytes, std::uint64_t offset) noexcept;
+  virtual ssize_t append(int fd, void const* from, std::size_t bytes) noexcept;  // wherever its end is
   virtual int fstat(int fd, struct stat& into) noexcept;
   // An empty path with AT_EMPTY_PATH is `fd` itself.
   virtual int statx(int fd, char const* path, int flags, unsigned mask, struct statx& into) noexcept;

@@ -137,6 +137,11 @@ ssize_t system_calls::pwrite(int fd, void const* from, std::size_t bytes,
   return or_errno(::pwrite(fd, from, bytes, static_cast<off_t>(offset)));
 }
 
+ssize_t system_calls::append(int fd, void const* from, std::size_t bytes) noexcept {
+  iovec const v{const_cast<void*>(from), bytes};
+  return or_errno(::pwritev2(fd, &v, 1, 0, RWF_APPEND));
+}
+
 int system_calls::fstat(int fd, struct stat& into) noexcept { return or_errno(::fstat(fd, &into)); }
 
 int system_calls::statx(int fd, char const* path, int flags, unsigned mask,

@@ -1,16 +1,21 @@
 #include <plait/io/file.hpp>
 
+#include "support/fake_io_driver.hpp"
 #include "support/io_peer.hpp"
 #include "support/io_test.hpp"
 
 #include <plait/cancel.hpp>
 #include <plait/io/blocking_op.hpp>
 #include <plait/io/error.hpp>
+#include <plait/run.hpp>
+#include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
 #include <plait/timeout.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -404,4 +409,130 @@ IO_TEST("file: a kernel without the ring's file operations is served by the pool
     CHECK(opened == 4);
     CHECK(behind);
   });
+}
+
+IO_TEST("file: appends go to the end, and do not overwrite each other") {
+  io.run([&]() -> task<> {
+    temporary_folder const folder;
+    file f = co_await file::open(folder / "data", file_mode::read_write);
+    file other = co_await file::open(folder / "data", file_mode::read_write);
+    co_await f.append("one ");
+    co_await other.append("two ");
+    std::size_t const appended = co_await f.append("three");
+    CHECK(appended == 5);
+    CHECK(read_file(folder / "data") == "one two three");
+    co_await f.truncate(0);
+    co_await plait::with_task_group([&](task_group& g) -> task<> {
+      for (int i = 0; i < 20; ++i) {
+        g.spawn([&](char c) -> task<> {
+          std::string const line(100, c);
+          co_await f.append(line);
+        }, static_cast<char>('a' + i));
+      }
+      co_await g.join();
+    });
+    std::string const text = read_file(folder / "data");
+    REQUIRE(text.size() == 2000);
+    std::set<char> letters;
+    for (std::size_t at = 0; at < text.size(); at += 100) {
+      CHECK((text.substr(at, 100) == std::string(100, text[at])));
+      letters.insert(text[at]);
+    }
+    CHECK(letters.size() == 20);
+    file reading = co_await file::open(folder / "data");
+    auto const refused = co_await as_result(reading.append("x"));
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == std::errc::bad_file_descriptor);
+  });
+}
+
+namespace {
+
+task<> cut_and_sync(temporary_folder const& folder) {
+  file f = co_await file::open(folder / "data", file_mode::read_write);
+  co_await f.write_at(0, "hello world");
+  co_await f.truncate(5);
+  CHECK(read_file(folder / "data") == "hello");
+  co_await f.truncate(7);
+  CHECK(read_file(folder / "data") == std::string("hello\0\0", 7));
+  co_await f.sync();
+  co_await f.sync_data();
+  file reading = co_await file::open(folder / "data");
+  auto const cut = co_await as_result(reading.truncate(1));
+  REQUIRE_FALSE(cut.has_value());
+  CHECK(cut.error().code == std::errc::invalid_argument);
+  co_await reading.sync();
+  auto const huge = co_await as_result(f.truncate(~std::uint64_t{0}));
+  REQUIRE_FALSE(huge.has_value());
+  CHECK(huge.error().code == std::errc::invalid_argument);
+  file closed;
+  CHECK_THROWS_AS(co_await closed.sync(), io_error);
+  CHECK_THROWS_AS(co_await closed.truncate(0), io_error);
+  CHECK_THROWS_AS(co_await closed.read_status(), io_error);
+  file null((plait::io::descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC))));
+  auto const synced = co_await as_result(null.sync());
+  REQUIRE_FALSE(synced.has_value());
+  CHECK(synced.error().code == std::errc::invalid_argument);
+  CHECK(read_file(folder / "data") == std::string("hello\0\0", 7));
+}
+
+}  // namespace
+
+IO_TEST("file: truncate cuts and lengthens, sync goes with any file") {
+  io.run([&]() -> task<> {
+    temporary_folder const folder;
+    co_await cut_and_sync(folder);
+  });
+}
+
+IO_TEST("file: a kernel without truncate and sync in its ring is served by the pool") {
+  io.options.masked_opcodes = 1ULL << 55 | 1ULL << IORING_OP_FSYNC;  // FTRUNCATE
+  io.run([&]() -> task<> {
+    temporary_folder const folder;
+    co_await cut_and_sync(folder);
+  });
+}
+
+TEST_CASE("file: a sync that failed to write is final, until the file is opened anew") {
+  plait::test::fake_io_driver driver;
+  plait::scheduler sched(driver);
+  plait::run_on(sched, [&]() -> task<> {
+    int const number = ::dup(0);
+    file f{plait::io::descriptor(number)};
+    driver.at_once = {-EINVAL, 0, -EIO, 0};
+    auto const wrong = co_await as_result(f.sync());
+    CHECK(wrong.error().code == std::errc::invalid_argument);
+    co_await f.sync();  // that was no loss
+    try {
+      co_await f.sync_data();
+      FAIL("no exception");
+    } catch (io_error const& e) {
+      CHECK(e.code() == std::errc::io_error);
+      CHECK(std::string(e.what()).find("write it anew, into another file") != std::string::npos);
+    }
+    auto const again = co_await as_result(f.sync());
+    REQUIRE_FALSE(again.has_value());
+    CHECK(again.error().code == std::errc::io_error);
+    CHECK(driver.submissions == 3);
+    file moved = std::move(f);
+    CHECK_THROWS_AS(co_await moved.sync(), io_error);
+    moved = file();
+    REQUIRE(::dup(0) == number);
+    file next{plait::io::descriptor(number)};
+    co_await next.sync();
+    CHECK(driver.submissions == 4);
+
+    // The same where the answer comes later, to an operation that is cancelled meanwhile.
+    co_await plait::with_task_group([&](task_group& g) -> task<> {
+      g.spawn([&]() -> task<> { co_await as_result(next.sync()); });
+      co_await plait::yield();
+      g.cancel();
+      driver.answer(0, -ENOSPC);
+      co_await g.join();
+    });
+    auto const late = co_await as_result(next.sync());
+    REQUIRE_FALSE(late.has_value());
+    CHECK(late.error().code == std::errc::no_space_on_device);
+    CHECK(driver.held.empty());
+  }());
 }
