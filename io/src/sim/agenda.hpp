@@ -1,0 +1,77 @@
+// What decides a simulated run: random numbers from one seed, and the agenda of what will happen.
+#pragma once
+
+#include <plait/clock.hpp>
+#include <plait/detail/splitmix64.hpp>
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+
+namespace plait::io::sim {
+
+class random_numbers {
+ public:
+  explicit random_numbers(std::uint64_t seed) noexcept : state_(seed) {}
+  std::uint64_t next() noexcept { return plait::detail::splitmix64(state_); }
+  std::uint64_t below(std::uint64_t bound) noexcept { return bound == 0 ? 0 : next() % bound; }
+  bool chance(double p) noexcept { return static_cast<double>(next() >> 11) * 0x1p-53 < p; }
+  duration between(duration low, duration high) noexcept {
+    return low + duration(static_cast<duration::rep>(
+                     below(static_cast<std::uint64_t>((high - low).count()) + 1)));
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+// FNV-1a over all that happens: the same seed gives the same value.
+class trace_hash {
+ public:
+  void add(std::uint64_t value) noexcept {
+    for (int i = 0; i < 8; ++i) {
+      value_ = (value_ ^ (value & 0xff)) * 0x100000001b3;
+      value >>= 8;
+    }
+  }
+  std::uint64_t value() const noexcept { return value_; }
+
+ private:
+  std::uint64_t value_ = 0xcbf29ce484222325;
+};
+
+// What will happen, in the order of time; at one time in random order.
+class agenda {
+  struct key {
+    time_point at;
+    std::uint64_t tie = 0;
+    std::uint64_t number = 0;
+    auto operator<=>(key const&) const = default;
+  };
+
+ public:
+  using event = key;
+
+  explicit agenda(random_numbers& random) noexcept : random_(random) {}
+
+  time_point now() const noexcept { return now_; }
+  event after(duration d, std::function<void()> what);
+  void forget(event const& planned) { events_.erase(planned); }
+  // Forgets everything, and takes nothing any more.
+  void end();
+  time_point next() const noexcept;  // no_deadline: nothing
+  std::size_t size() const noexcept { return events_.size(); }
+  void move_to(time_point t) noexcept { now_ = t > now_ ? t : now_; }
+  // Does what is due now, and tells how much that was.
+  std::size_t run_due();
+
+ private:
+  random_numbers& random_;
+  time_point now_{std::chrono::seconds(1000)};
+  std::uint64_t number_ = 0;
+  bool ended_ = false;
+  std::map<key, std::function<void()>> events_;
+};
+
+}  // namespace plait::io::sim

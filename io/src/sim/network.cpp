@@ -1,0 +1,45 @@
+#include "network.hpp"
+
+namespace plait::io::sim {
+
+network::fate network::fate_of(socket_address const&, socket_address const&) noexcept {
+  // One in a thousand is very late.
+  int const times = random_.chance(0.001) ? 50 : 1;
+  return {random_.between(options_.latency_min, options_.latency_max) * times};
+}
+
+// References to a deque's elements stay valid while it changes at its ends.
+void network::segment(line on, socket_address const& from, socket_address const& to,
+                      std::function<void()> arrive) {
+  if (ended_) return;
+  travelling& sent = lines_[on].emplace_back(travelling{std::move(arrive)});
+  plan_.after(fate_of(from, to).after, [this, on, &sent] {
+    sent.here = true;
+    deliver(on);
+  });
+}
+
+void network::deliver(line on) {
+  for (auto at = lines_.find(on); at != lines_.end(); at = lines_.find(on)) {
+    if (at->second.empty()) {
+      lines_.erase(at);
+      return;
+    }
+    if (!at->second.front().here) return;
+    std::function<void()> const arrive = std::move(at->second.front().arrive);
+    at->second.pop_front();
+    arrive();
+  }
+}
+
+void network::datagram(socket_address const& from, socket_address const& to,
+                       std::function<void()> arrive) {
+  plan_.after(fate_of(from, to).after, std::move(arrive));
+}
+
+void network::end() {
+  ended_ = true;
+  auto const over = std::move(lines_);
+}
+
+}  // namespace plait::io::sim
