@@ -14,12 +14,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace plait {
 
 class system_calls;
+namespace detail {
+struct resumable;
+}
 
 enum class driver_kind : std::uint8_t { automatic, io_uring, epoll };
 
@@ -98,8 +102,10 @@ class driver {
   std::size_t orphans() const noexcept { return orphans_; }
   // Whether it is an io::io_driver: sockets and files need one.
   bool does_io() const noexcept { return does_io_; }
-  // Whether the ready tasks of a turn run in an order drawn from `random`; for simulations.
+  // For simulations: whether `order_ready` is asked at the beginning of a turn.
   bool reorders() const noexcept { return reorders_; }
+  // Puts the tasks that are to run in this turn in front, and gives their number.
+  virtual int order_ready(std::span<detail::resumable*> ready);
 
  protected:
   std::size_t in_flight_ = 0;

@@ -100,7 +100,7 @@ class scheduler {
   template <class Ended>
   void turn(Ended ended);
   void run_ready();
-  void shuffle_ready();
+  void reorder_ready();
   void adapt_budget(duration turn) noexcept;
   void sleep();
   void await_orphans();

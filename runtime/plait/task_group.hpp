@@ -16,6 +16,7 @@
 #include <plait/detail/await_safe.hpp>
 #include <plait/task.hpp>
 
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -66,7 +67,9 @@ struct child : task_state, sibling {
   bool has_value = false;
   bool dropped = false;     // its handle
   bool keeps_arguments = false;
-  bool fills_a_word[4]{};   // so that one store clears this and the joiner
+  // A driver's that orders the ready tasks; 0: none yet. Fills a word, so that one store clears it and
+  // the flags.
+  std::uint32_t priority = 0;
 
   void set_joiner(task_state& task) noexcept {
     PLAIT_CHECK(joiner == nullptr, "two tasks join the same child; a handle has one joiner");

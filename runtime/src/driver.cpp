@@ -9,6 +9,8 @@ namespace plait {
 
 driver::~driver() = default;
 
+int driver::order_ready(std::span<detail::resumable*>) { return scheduler::turn_budget; }
+
 time_point clock::now() noexcept {
   if (scheduler* const s = scheduler::current_or_null()) return s->now();
   return time_point(std::chrono::steady_clock::now().time_since_epoch());

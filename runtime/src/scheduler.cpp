@@ -47,7 +47,7 @@ template <class Ended>
 void scheduler::turn(Ended ended) {
   bool const timed = timers_.armed() != 0;
   time_point const begin = timed ? now() : time_point();
-  if (driver_->reorders()) [[unlikely]] shuffle_ready();
+  if (driver_->reorders()) [[unlikely]] reorder_ready();
   run_ready();
   drain_inbox();
   if (timers_.armed() != 0) {
@@ -122,18 +122,14 @@ void scheduler::run_ready() {
   in_turn_ = false;
 }
 
-// Fisher and Yates's, and few tasks in a turn: what becomes ready meanwhile may overtake the rest.
-void scheduler::shuffle_ready() {
+void scheduler::reorder_ready() {
   std::vector<detail::resumable*> ready;
   for (detail::resumable* r = first_ready_; r != nullptr; r = r->next_ready) ready.push_back(r);
+  if (ready.empty()) return;
+  budget_ = driver_->order_ready(ready);
   first_ready_ = nullptr;
   last_ready_ = &first_ready_;
-  for (std::size_t left = ready.size(); left != 0; --left) {
-    auto& chosen = ready[static_cast<std::size_t>(driver_->random() % left)];
-    make_ready(*chosen);
-    chosen = ready[left - 1];
-  }
-  budget_ = 1 + static_cast<int>(driver_->random() % 4);
+  for (detail::resumable* const r : ready) make_ready(*r);
 }
 
 // Tasks that hold the loop for long keep timers waiting: then fewer of them fit into a turn.

@@ -1,5 +1,7 @@
 #include <plait/testing/sim.hpp>
 
+#include "support/sim_programs.hpp"
+
 #include <plait/cancel.hpp>
 #include <plait/io/error.hpp>
 #include <plait/io/file.hpp>
@@ -34,49 +36,12 @@ using plait::testing::sim_options;
 using plait::testing::sim_order;
 using plait::testing::sim_run;
 using plait::testing::sim_stuck;
+using plait::test::ask;
+using plait::test::echo;
+using plait::test::echo_among;
+using plait::test::text_of;
 
 namespace {
-
-std::string text_of(std::size_t bytes, unsigned from) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>('a' + (i * 7 + from) % 26);
-  return text;
-}
-
-task<> echo(tcp_stream peer) {
-  std::array<char, 300> buffer;
-  for (;;) {
-    std::size_t const n = co_await peer.read_some(buffer);
-    if (n == 0) co_return;
-    co_await peer.write_all({buffer.data(), n});
-  }
-}
-
-task<> ask(address server, std::string text) {
-  tcp_stream stream = co_await tcp_stream::connect(server);
-  std::string back(text.size(), '\0');
-  co_await plait::with_task_group([&](task_group& g) -> task<> {
-    auto const write = [&]() -> task<> { co_await stream.write_all(text); };
-    g.spawn(write);
-    co_await stream.read_exactly(back);
-    co_await g.join();
-  });
-  if (back != text) throw std::runtime_error("the echo differs");
-}
-
-task<> echo_among(int clients) {
-  tcp_listener listener = tcp_listener::listen(address::loopback(7000));
-  co_await plait::with_task_group([&](task_group& g) -> task<> {
-    for (int i = 0; i < clients; ++i) {
-      g.spawn(ask, address::loopback(7000), text_of(1000, static_cast<unsigned>(i)));
-    }
-    for (int i = 0; i < clients; ++i) {
-      tcp_stream peer = co_await listener.accept();
-      g.spawn(echo, std::move(peer));
-    }
-    co_await g.join();
-  });
-}
 
 struct observed {
   std::uint64_t trace;
@@ -286,13 +251,13 @@ TEST_CASE("sim: a read that is cancelled is cancelled or has its bytes, and none
               got.append(buffer.data(), n);
             });
             ++(in_time ? completed : cancelled);
+            for (;;) {
+              std::size_t const n = co_await reader.read_some(buffer);
+              if (n == 0) break;
+              got.append(buffer.data(), n);
+            }
             co_await g.join();
           });
-          for (;;) {
-            std::size_t const n = co_await reader.read_some(buffer);
-            if (n == 0) break;
-            got.append(buffer.data(), n);
-          }
         },
         {.seed = seed});
     CHECK(got == "12345678");

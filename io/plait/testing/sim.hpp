@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -29,12 +30,20 @@
 
 namespace plait::testing {
 
-// Which of the ready tasks runs next.
-enum class sim_order : std::uint8_t { random, fifo };
+// Which of the ready tasks runs next: any; the first that became ready; or the one of the highest
+// priority, which each task draws at its beginning and which drops at a few points of the run
+// (probabilistic concurrency testing: a bug that takes `pct_depth` ordered steps is found with a known
+// probability).
+enum class sim_order : std::uint8_t { random, fifo, pct };
 
 struct sim_options {
   std::uint64_t seed = 1;
+  // Bytes that make the decisions in place of the seed, a fuzzer's for one: which task is next, delays,
+  // splits, faults. After the last one nothing is late, short or wrong, and the first in line is next.
+  std::optional<std::span<std::byte const>> bytes = std::nullopt;
   sim_order order = sim_order::random;
+  unsigned pct_depth = 3;     // one more than the points at which a priority drops
+  unsigned pct_steps = 1000;  // the resumptions from the beginning among which these lie
   duration latency_min = std::chrono::microseconds(20);  // of each segment, one way
   duration latency_max = std::chrono::milliseconds(2);
   std::size_t window_bytes_max = 65536;  // of each direction; each connection draws its own, from 1 up

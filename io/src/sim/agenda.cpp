@@ -3,7 +3,7 @@
 namespace plait::io::sim {
 
 agenda::event agenda::after(duration d, std::function<void()> what) {
-  event const planned{now_ + d, random_.next(), ++number_};
+  event const planned{now_ + d, random_.tie(), ++number_};
   if (!ended_) events_.emplace(planned, std::move(what));
   return planned;
 }

@@ -1,8 +1,9 @@
-// What decides a simulated run: random numbers from one seed, and the agenda of what will happen.
+// The agenda of what will happen in a simulated run, and a hash over what has happened.
 #pragma once
 
+#include "random_numbers.hpp"
+
 #include <plait/clock.hpp>
-#include <plait/detail/splitmix64.hpp>
 
 #include <compare>
 #include <cstdint>
@@ -10,21 +11,6 @@
 #include <map>
 
 namespace plait::io::sim {
-
-class random_numbers {
- public:
-  explicit random_numbers(std::uint64_t seed) noexcept : state_(seed) {}
-  std::uint64_t next() noexcept { return plait::detail::splitmix64(state_); }
-  std::uint64_t below(std::uint64_t bound) noexcept { return bound == 0 ? 0 : next() % bound; }
-  bool chance(double p) noexcept { return static_cast<double>(next() >> 11) * 0x1p-53 < p; }
-  duration between(duration low, duration high) noexcept {
-    return low + duration(static_cast<duration::rep>(
-                     below(static_cast<std::uint64_t>((high - low).count()) + 1)));
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 // FNV-1a over all that happens: the same seed gives the same value.
 class trace_hash {

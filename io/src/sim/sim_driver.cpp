@@ -19,9 +19,10 @@ constexpr duration answer_max = 50us;  // between an operation's effect and its 
 }  // namespace
 
 sim_driver::sim_driver(testing::sim_options const& options)
-    : options_(options), random_(options.seed), plan_(random_), world_(options, random_, plan_),
+    : options_(options), random_(options), order_(options, random_), program_random_(~options.seed),
+      plan_(random_), world_(options, random_, plan_),
       begin_(plan_.now()) {
-  reorders_ = options.order == testing::sim_order::random;
+  reorders_ = order_.changes_anything();
   first_fd_ = world::first_fd;
   in_flight_ = 1;  // the world, which a busy scheduler must look at as well
   world_.on_change = [this](int fd) { changed(fd); };

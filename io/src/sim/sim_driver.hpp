@@ -4,7 +4,10 @@
 #pragma once
 
 #include "../io_driver.hpp"
+#include "ready_order.hpp"
 #include "sim_world.hpp"
+
+#include <plait/detail/splitmix64.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -27,7 +30,8 @@ class sim_driver final : public io_driver {
 
   std::string_view name() const noexcept override { return "sim"; }
   time_point now() noexcept override { return plan_.now(); }
-  std::uint64_t random() noexcept override { return random_.next(); }
+  std::uint64_t random() noexcept override { return plait::detail::splitmix64(program_random_); }
+  int order_ready(std::span<plait::detail::resumable*> ready) override { return order_.choose(ready); }
   system_calls& sys() noexcept override { return world_; }
   void park(time_point deadline) override;
   void wake() noexcept override {}
@@ -59,6 +63,8 @@ class sim_driver final : public io_driver {
 
   testing::sim_options options_;
   random_numbers random_;
+  ready_order order_;
+  std::uint64_t program_random_;  // the program's own numbers
   agenda plan_;
   world world_;
   trace_hash trace_;

@@ -108,8 +108,8 @@ void tcp_socket::take_syn(tcp_ptr const& client) {
   server->is_ = state::connected;
   server->local_ = client->remote_;
   server->remote_ = client->local_;
-  server->window_ = 1 + world_.random().below(world_.options().window_bytes_max);
-  client->window_ = 1 + world_.random().below(world_.options().window_bytes_max);
+  server->window_ = world_.drawn_window();
+  client->window_ = world_.drawn_window();
   world_.net().segment(client->line_, client->remote_, client->local_,
                        [client, server, listener = self()] { client->take_syn_ack(server, listener); });
 }

@@ -41,6 +41,10 @@ std::size_t world::some(std::size_t most) noexcept {
   return 1 + static_cast<std::size_t>(random_.below(most));
 }
 
+std::size_t world::drawn_window() noexcept {
+  return options_.window_bytes_max - static_cast<std::size_t>(random_.below(options_.window_bytes_max));
+}
+
 short world::ready(int fd) noexcept {
   open_file const* const f = find(fd);
   return f != nullptr ? f->ready() : POLLNVAL;

@@ -43,6 +43,7 @@ class world final : public system_calls {
   file_system& files() noexcept { return files_; }
   // How much of a transfer is done at once: all of it, or now and then a part.
   std::size_t some(std::size_t most) noexcept;
+  std::size_t drawn_window() noexcept;
   open_file* find(int fd) noexcept;
   int enter(file_use of);
 
