@@ -1,9 +1,8 @@
-// What sockets and files ask of a kernel driver, and what both kernel drivers know of a descriptor.
+// What sockets and files ask of a driver, and what each driver knows of a descriptor.
 #pragma once
 
 #include <plait/driver.hpp>
 #include <plait/io/op.hpp>
-#include <plait/thread_pool.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -66,13 +65,6 @@ class io_driver : public driver {
   // when it is closed.
   int* sync_error(int fd);
 
-  // For what the kernel can only do by blocking. Made at first use.
-  thread_pool& blocking_pool();
-
-  system_calls& sys() noexcept override;
-  time_point now() noexcept override;
-  std::uint64_t random() noexcept override;
-
   // A request whose owner did not wait, and its completion.
   void adopt() noexcept { ++orphans_; }
   void bury() noexcept { --orphans_; }
@@ -82,11 +74,6 @@ class io_driver : public driver {
 
  protected:
   virtual bool begin_op(op& request) = 0;
-  // By hand: the lowering's answer, asked again where a signal interrupts it.
-  int try_now(op& request);
-  // What the driver cannot wait for itself, on a thread of the blocking pool.
-  bool begin_blocking(op& request);
-  void cancel_blocking(op& request) noexcept;
   fd_record& record(int fd);
   // Whether it can be a descriptor: no table is made for a number that is none.
   bool plausible(int fd) noexcept;
@@ -98,8 +85,6 @@ class io_driver : public driver {
   bool has_record(int fd) const noexcept { return fd >= first_fd_ && index_of(fd) < records_.size(); }
   std::size_t index_of(int fd) const noexcept { return static_cast<std::size_t>(fd - first_fd_); }
   op** slot(op& request);
-
-  std::unique_ptr<thread_pool> blocking_pool_;
 };
 
 std::unique_ptr<driver> make_uring_driver(driver_options const& options);

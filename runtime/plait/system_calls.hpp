@@ -56,6 +56,11 @@ class system_calls {
   // Gives what it was: 0 or 1.
   virtual int set_nonblocking(int fd, bool wanted) noexcept;
 
+  // Signals: a descriptor that does not block and gives one signalfd_siginfo for each signal of the set
+  // that is held back from this thread; and which these are, for this thread, as pthread_sigmask has it.
+  virtual int open_signals(sigset_t const& wanted) noexcept;
+  virtual int change_held_signals(int how, sigset_t const& set, sigset_t* before) noexcept;
+
   // Files.
   virtual int open(char const* path, int flags, mode_t permissions) noexcept;
   virtual ssize_t pread(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept;

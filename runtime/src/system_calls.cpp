@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +116,14 @@ int system_calls::set_nonblocking(int fd, bool wanted) noexcept {
   int const changed = wanted ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
   if (changed != flags && ::fcntl(fd, F_SETFL, changed) < 0) return -errno;
   return (flags & O_NONBLOCK) != 0 ? 1 : 0;
+}
+
+int system_calls::open_signals(sigset_t const& wanted) noexcept {
+  return or_errno(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int system_calls::change_held_signals(int how, sigset_t const& set, sigset_t* before) noexcept {
+  return -::pthread_sigmask(how, &set, before);
 }
 
 int system_calls::open(char const* path, int flags, mode_t permissions) noexcept {

@@ -7,6 +7,8 @@
 
 #include "io_driver.hpp"
 
+#include <plait/system_calls.hpp>
+
 #include <cstddef>
 #include <deque>
 #include <vector>
@@ -34,6 +36,8 @@ class fake_io_driver final : public io::io_driver {
     if (deadline > now_) now_ = deadline;
   }
   void wake() noexcept override {}
+  std::uint64_t random() noexcept override { return 4; }
+  system_calls& sys() noexcept override { return system_calls::real(); }
   void watch(fd_wait& wait) override { wait.finish_request(wait.events(), 0); }
   void unwatch(fd_wait&) noexcept override {}
   void cancel(io::op& request) noexcept override {

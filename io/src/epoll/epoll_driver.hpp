@@ -11,11 +11,11 @@
 // itself, waits for it hang on to that registration.
 #pragma once
 
-#include "../io_driver.hpp"
+#include "../kernel_driver.hpp"
 
 namespace plait::io {
 
-class epoll_driver final : public io_driver {
+class epoll_driver final : public kernel_driver {
  public:
   epoll_driver();
   ~epoll_driver() override;

@@ -183,6 +183,8 @@ int world::getpeername(int fd, sockaddr* into, socklen_t& size) noexcept {
   return f != nullptr ? f->getpeername(into, size) : -EBADF;
 }
 
+int world::open_signals(sigset_t const&) noexcept { return -ENOSYS; }
+int world::change_held_signals(int, sigset_t const&, sigset_t*) noexcept { return -ENOSYS; }
 int world::socketpair(int, std::span<int, 2>) noexcept { return -ENOSYS; }
 int world::pipe(std::span<int, 2>) noexcept { return -ENOSYS; }
 int world::create_thread(pthread_t&, void* (*)(void*), void*) noexcept { return -ENOSYS; }

@@ -74,6 +74,8 @@ class world final : public system_calls {
   int set_nonblocking(int fd, bool wanted) noexcept override;
 
   // Not in this world.
+  int open_signals(sigset_t const&) noexcept override;
+  int change_held_signals(int, sigset_t const&, sigset_t*) noexcept override;
   int socketpair(int, std::span<int, 2>) noexcept override;
   int pipe(std::span<int, 2>) noexcept override;
   int create_thread(pthread_t&, void* (*)(void*), void*) noexcept override;

@@ -18,7 +18,7 @@
 // memory, by whose address the cancel names it, could be in use for another request by then.
 #pragma once
 
-#include "../io_driver.hpp"
+#include "../kernel_driver.hpp"
 
 #include <liburing.h>
 
@@ -26,7 +26,7 @@
 
 namespace plait::io {
 
-class uring_driver final : public io_driver {
+class uring_driver final : public kernel_driver {
  public:
   explicit uring_driver(driver_options const& options);
   ~uring_driver() override;
