@@ -249,12 +249,15 @@ memory_stream::~memory_stream() { close_now(); }
 void memory_stream::close_now() noexcept {
   std::shared_ptr<memory_link> const link = std::exchange(link_, nullptr);
   if (link == nullptr) return;
-  PLAIT_CHECK(link->channel(side_, true).reader == nullptr && link->channel(side_, false).writer == nullptr,
+  bool const waited_for =
+      link->channel(side_, true).reader != nullptr || link->channel(side_, false).writer != nullptr;
+  PLAIT_CHECK(!waited_for,
               "a stream was destroyed while a task waits for it; end the task first, or await close()");
   link->close(side_);
 }
 
-memory_operation memory_stream::begin(bool reads, void const* buffer, std::size_t length) const noexcept {
+memory_operation memory_stream::begin(bool reads, void const* buffer,
+                                      std::size_t length) const noexcept {
   return memory_operation(link_, side_, reads,
                           static_cast<std::byte*>(const_cast<void*>(buffer)), length);
 }
