@@ -5,6 +5,8 @@
 
 #include <plait/detail/config.hpp>
 
+#include <plait/system_calls.hpp>
+
 #include "io_driver.hpp"
 
 #include <plait/system_calls.hpp>
@@ -19,6 +21,7 @@ class fake_io_driver final : public io::io_driver {
  public:
   std::deque<int> at_once;        // answers to the next submissions; then they are held
   std::vector<io::op*> held;      // oldest first
+  system_calls* calls = nullptr;  // the kernel's own where it is not set
   int submissions = 0;
   int cancels = 0;
 
@@ -44,6 +47,7 @@ class fake_io_driver final : public io::io_driver {
     request.cancel_asked = true;
     ++cancels;
   }
+  system_calls& sys() noexcept override { return calls != nullptr ? *calls : io_driver::sys(); }
   bool accepts_many() const noexcept override { return false; }
   bool wants_nonblocking() const noexcept override { return false; }
 

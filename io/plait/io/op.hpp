@@ -64,6 +64,7 @@ class op : public driver_request {
   bool all = false;        // go on until `length` is done
   bool data_likely = true; // from the driver: the kernel said that more is there
   bool closed = false;     // from the driver: the owner closes the descriptor
+  bool by_hand = false;    // from the driver: the ring has refused it
   std::size_t done = 0;    // bytes, where `all` is set
 
   // What is left, as far as one call of the kernel's goes: two pages short of 2 GiB.

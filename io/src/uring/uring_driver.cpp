@@ -195,7 +195,26 @@ void uring_driver::begin(driver_request& request) {
 }
 
 bool uring_driver::by_ring(op const& o) const noexcept {
-  return o.lowering->prepare != nullptr && opcodes_[o.lowering->opcode];
+  return !o.by_hand && o.lowering->prepare != nullptr && opcodes_[o.lowering->opcode];
+}
+
+// A file operation that the kernel did not even begin: it says -ECANCELED, of itself, where a signal
+// keeps it from making a thread, and -EINVAL or -EOPNOTSUPP where a file system knows no such request,
+// whatever the probe said. What is wrong with the operation itself is wrong by hand as well.
+bool uring_driver::refuses(op const& o, int result) const noexcept {
+  bool const begun = result != -ECANCELED && result != -EINVAL && result != -EOPNOTSUPP;
+  return !begun && o.lowering->interest == 0 && by_ring(o) && !o.cancel_asked && !o.closed;
+}
+
+// True when it is done at once.
+bool uring_driver::redo_by_hand(op& request) noexcept {
+  request.by_hand = true;
+  try {
+    return begin_blocking(request);
+  } catch (std::exception const&) {
+    request.answer = -ENOMEM;  // not the -EAGAIN of a thread that cannot be made: that is asked again
+    return true;
+  }
 }
 
 // What the kernel has no opcode for: the pool, or readiness.
@@ -244,9 +263,15 @@ void uring_driver::terminal(driver_request& request, int result, unsigned flags)
 void uring_driver::finish(driver_request& request, int result, unsigned flags) noexcept {
   --in_flight_;
   request.stage = idle;
-  if (result >= 0 && !request.is_readiness && !by_ring(static_cast<op&>(request))) {
-    result = try_now(static_cast<op&>(request));
-    if (result == -EAGAIN && !request.cancel_asked) return begin(request);
+  if (!request.is_readiness) {
+    auto& o = static_cast<op&>(request);
+    if (refuses(o, result)) {
+      if (!redo_by_hand(o)) return;
+      result = o.answer;
+    } else if (result >= 0 && !by_ring(o)) {
+      result = try_now(o);
+      if (result == -EAGAIN && !o.cancel_asked) return begin(o);
+    }
   }
   request.finish_request(result, flags);
 }

@@ -54,6 +54,8 @@ class uring_driver final : public kernel_driver {
   bool begin_op(op& request) override;
   bool begin_by_hand(op& request);
   bool by_ring(op const& o) const noexcept;
+  bool refuses(op const& o, int result) const noexcept;
+  bool redo_by_hand(op& request) noexcept;
   void begin(driver_request& request);
   void prepare(driver_request& request, io_uring_sqe& sqe);
   void cancel_request(driver_request& request) noexcept;
