@@ -6,6 +6,7 @@ foreach(way IN ITEMS package subdirectory pkg-config)
   set_tests_properties("consumer/${way}" PROPERTIES
     ENVIRONMENT "${test_environment}"
     TIMEOUT 300
+    COST ${first_cost}
     LABELS "once;consumer")
 endforeach()
 
@@ -15,5 +16,6 @@ if(EXISTS "${PROJECT_SOURCE_DIR}/README.md")
     ENVIRONMENT "${test_environment}"
     RESOURCE_LOCK build_dir
     TIMEOUT 300
+    COST ${first_cost}
     LABELS "once;readme")
 endif()
