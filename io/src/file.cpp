@@ -69,7 +69,9 @@ file_count_op file::append(const_buffer from) noexcept {
   return o;
 }
 
-status_operation file::read_status() const noexcept { return status_operation(fd(), "", AT_EMPTY_PATH); }
+status_operation file::read_status() const noexcept {
+  return status_operation(fd(), "", AT_EMPTY_PATH);
+}
 
 bool sync_operation::start(plait::detail::task_state& task) {
   int const* const before = io_driver::current().sync_error(fd);

@@ -50,6 +50,10 @@ struct sim_options {
   double short_transfer = 0.3;           // probability that a read or write does only a part
   double interrupted = 0.02;             // that an operation answers EINTR first
   double reset = 0;                      // that a segment is answered by a reset
+  double read_error = 0;                 // that a read of a file answers EIO
+  double write_error = 0;                // that a write does
+  double sync_error = 0;                 // that a sync does, with some of the file lost
+  std::uint64_t disk_bytes = std::uint64_t{1} << 32;  // in files; then ENOSPC
   duration time_limit = std::chrono::hours(24);
 };
 
@@ -81,6 +85,12 @@ class sim_run {
   std::uint64_t trace() const noexcept;  // the same for the same seed and program
   duration elapsed() const noexcept;     // virtual
   std::size_t open_descriptors() const noexcept;
+
+  // The machine's power fails, and comes back when `run` is called again. Files and directories keep
+  // what was synced; of the rest they lose all, nothing, or some: sectors of 512 bytes, and names
+  // that were changed last. Until then, and with descriptors from before, all that is done with
+  // files fails with EIO. A program that runs is not stopped: end it yourself.
+  void lose_power();
 
  private:
   template <class Fn>

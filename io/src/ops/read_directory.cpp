@@ -23,6 +23,7 @@ int block(op& o, system_calls& sys) {
 
 }  // namespace
 
-op_lowering const lowerings::read_directory{"read_directory", IORING_OP_NOP, nullptr, 0, nullptr, block};
+op_lowering const lowerings::read_directory{"read_directory", IORING_OP_NOP, nullptr, 0,
+                                            nullptr, block};
 
 }  // namespace plait::io

@@ -18,6 +18,7 @@ int block_data(op& o, system_calls& sys) { return sys.fdatasync(o.fd); }
 }  // namespace
 
 op_lowering const lowerings::sync{"sync", IORING_OP_FSYNC, prepare, 0, nullptr, block};
-op_lowering const lowerings::sync_data{"sync_data", IORING_OP_FSYNC, prepare_data, 0, nullptr, block_data};
+op_lowering const lowerings::sync_data{"sync_data", IORING_OP_FSYNC, prepare_data, 0, nullptr,
+                                       block_data};
 
 }  // namespace plait::io

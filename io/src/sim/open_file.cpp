@@ -18,6 +18,11 @@ ssize_t open_file::pread_cached(void* to, std::size_t bytes, std::uint64_t offse
   return pread(to, bytes, offset);
 }
 
+ssize_t open_file::append(void const*, std::size_t) noexcept { return -ESPIPE; }
+int open_file::sync() noexcept { return -EINVAL; }
+int open_file::truncate(std::uint64_t) noexcept { return -EINVAL; }
+ssize_t open_file::getdents(void*, std::size_t) noexcept { return -ENOTDIR; }
+
 int open_file::bind(sockaddr const*, socklen_t) noexcept { return -ENOTSOCK; }
 int open_file::listen(int) noexcept { return -ENOTSOCK; }
 int open_file::accept(file_use&) noexcept { return -ENOTSOCK; }

@@ -37,6 +37,10 @@ class open_file : public std::enable_shared_from_this<open_file> {
   virtual ssize_t pread(void* to, std::size_t bytes, std::uint64_t offset) noexcept;
   virtual ssize_t pread_cached(void* to, std::size_t bytes, std::uint64_t offset) noexcept;
   virtual ssize_t pwrite(void const* from, std::size_t bytes, std::uint64_t offset) noexcept;
+  virtual ssize_t append(void const* from, std::size_t bytes) noexcept;
+  virtual int sync() noexcept;
+  virtual int truncate(std::uint64_t bytes) noexcept;
+  virtual ssize_t getdents(void* into, std::size_t bytes) noexcept;
 
   virtual int bind(sockaddr const* at, socklen_t size) noexcept;
   virtual int listen(int backlog) noexcept;

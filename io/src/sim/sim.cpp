@@ -27,8 +27,11 @@ std::uint64_t sim_run::trace() const noexcept { return parts_->driver.trace(); }
 duration sim_run::elapsed() const noexcept { return parts_->driver.elapsed(); }
 std::size_t sim_run::open_descriptors() const noexcept { return parts_->driver.open_descriptors(); }
 
+void sim_run::lose_power() { parts_->driver.files().lose_power(); }
+
 sim_run::watch::watch(sim_run& run, cancel_scope& scope) : run_(run) {
   parts& p = *run.parts_;
+  p.driver.files().restore_power();
   p.driver.on_stuck = [&p, &scope](char const* why) {
     p.stuck = std::string(why) + " (seed " + std::to_string(p.seed) + ")";
     scope.cancel("the simulated program is stuck");

@@ -26,6 +26,7 @@ class sim_driver final : public io_driver {
 
   std::uint64_t trace() const noexcept { return trace_.value(); }
   duration elapsed() const noexcept { return plan_.now() - begin_; }
+  file_system& files() noexcept { return world_.files(); }
   std::size_t open_descriptors() const noexcept { return world_.open_descriptors(); }
 
   std::string_view name() const noexcept override { return "sim"; }

@@ -1,53 +1,44 @@
-// The files of the simulated world: names, and what they stand for.
+// What stands behind the descriptor of a file or a directory of the simulated world.
 #pragma once
 
+#include "file_system.hpp"
 #include "open_file.hpp"
 
-#include <map>
-#include <memory>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 namespace plait::io::sim {
 
-class any_socket;
-
-struct file_node {
-  ino_t inode = 0;
-  mode_t mode = 0;  // with the type
-  std::string bytes;
-  any_socket* bound = nullptr;  // while it is open: the socket whose file this is
-};
-using file_node_ptr = std::shared_ptr<file_node>;
-
-class file_system {
+class node_file final : public open_file {
  public:
-  int open(world& in, char const* path, int flags, mode_t permissions, open_file_ptr& opened);
-  // A file for a socket: 0 or -EADDRINUSE.
-  int make_socket(std::string const& path, mode_t mode, any_socket& bound, file_node_ptr& made);
-  // nullptr: nothing is there.
-  file_node_ptr find(std::string const& path) const;
-
- private:
-  file_node_ptr make(std::string const& path, mode_t mode);
-
-  std::map<std::string, file_node_ptr> nodes_;
-  ino_t last_inode_ = 0;
-};
-
-class regular_file final : public open_file {
- public:
-  regular_file(world& in, file_node_ptr node, int flags) noexcept
-      : open_file(in), node_(std::move(node)), flags_(flags) {}
+  node_file(world& in, file_node_ptr node, int flags) noexcept;
 
   short ready() const noexcept override;
   int stat(struct stat& into) const noexcept override;
   ssize_t pread(void* to, std::size_t bytes, std::uint64_t offset) noexcept override;
   ssize_t pread_cached(void* to, std::size_t bytes, std::uint64_t offset) noexcept override;
   ssize_t pwrite(void const* from, std::size_t bytes, std::uint64_t offset) noexcept override;
+  ssize_t append(void const* from, std::size_t bytes) noexcept override;
+  int sync() noexcept override;
+  int truncate(std::uint64_t bytes) noexcept override;
+  ssize_t getdents(void* into, std::size_t bytes) noexcept override;
 
  private:
+  // Where an entry comes in the listing. Each listing has an order of its own, which is no order.
+  using rank = std::pair<std::uint64_t, std::string>;
+
+  bool alive() const noexcept;
+  bool may_write() const noexcept;
+  void last_close() noexcept override;
+
   file_node_ptr node_;
   int flags_;
+  std::uint64_t boot_;          // of the machine: a file does not outlive it
+  std::uint64_t failed_syncs_;  // that this descriptor knows of
+  std::uint64_t order_;
+  int dots_told_ = 0;
+  rank told_;  // the last one
 };
 
 }  // namespace plait::io::sim

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <poll.h>
 
 namespace plait::io::sim {
 
 world::world(testing::sim_options const& options, random_numbers& random, agenda& plan)
-    : options_(options), random_(random), plan_(plan), network_(options_, random, plan) {}
+    : options_(options), random_(random), plan_(plan), network_(options_, random, plan),
+      files_(options_, random, plan) {}
 
 // What is left open is closed, and nothing comes of that.
 world::~world() {
@@ -72,9 +74,47 @@ int world::accept(int fd) noexcept {
 }
 
 int world::open(char const* path, int flags, mode_t permissions) noexcept {
-  open_file_ptr opened;
-  int const answer = files_.open(*this, path, flags, permissions, opened);
-  return answer < 0 ? answer : enter(file_use(std::move(opened)));
+  file_node_ptr node;
+  int const answer = files_.open(path, flags, permissions, node);
+  return answer < 0 ? answer : enter(file_use(std::make_shared<node_file>(*this, node, flags)));
+}
+
+int world::statx(int fd, char const* path, int flags, unsigned, struct statx& into) noexcept {
+  struct stat found;
+  int answer = 0;
+  if (*path == '\0' && (flags & AT_EMPTY_PATH) != 0) {
+    answer = fstat(fd, found);
+  } else {
+    file_node_ptr node;
+    answer = files_.find(path, node);
+    if (answer == 0) file_system::describe(*node, found);
+  }
+  if (answer < 0) return answer;
+  auto const time_of = [](timespec const& t) {
+    return statx_timestamp{t.tv_sec, static_cast<__u32>(t.tv_nsec), {}};
+  };
+  into = {};
+  into.stx_mask = STATX_BASIC_STATS;
+  into.stx_mode = static_cast<__u16>(found.st_mode);
+  into.stx_ino = found.st_ino;
+  into.stx_dev_minor = static_cast<__u32>(found.st_dev);
+  into.stx_nlink = static_cast<__u32>(found.st_nlink);
+  into.stx_size = static_cast<__u64>(found.st_size);
+  into.stx_blocks = static_cast<__u64>(found.st_blocks);
+  into.stx_atime = time_of(found.st_atim);
+  into.stx_mtime = time_of(found.st_mtim);
+  into.stx_ctime = time_of(found.st_ctim);
+  return 0;
+}
+
+int world::rename(char const* from, char const* to, unsigned flags) noexcept {
+  return files_.rename(from, to, flags);
+}
+
+int world::unlink(char const* path) noexcept { return files_.remove_file(path); }
+int world::rmdir(char const* path) noexcept { return files_.remove_directory(path); }
+int world::mkdir(char const* path, mode_t permissions) noexcept {
+  return files_.make_directory(path, permissions);
 }
 
 int world::fstat(int fd, struct stat& into) noexcept {
@@ -131,6 +171,26 @@ ssize_t world::pread_cached(int fd, void* to, std::size_t bytes, std::uint64_t o
 ssize_t world::pwrite(int fd, void const* from, std::size_t bytes, std::uint64_t offset) noexcept {
   open_file* const f = find(fd);
   return f != nullptr ? f->pwrite(from, bytes, offset) : -EBADF;
+}
+
+ssize_t world::append(int fd, void const* from, std::size_t bytes) noexcept {
+  open_file* const f = find(fd);
+  return f != nullptr ? f->append(from, bytes) : -EBADF;
+}
+
+int world::fsync(int fd) noexcept {
+  open_file* const f = find(fd);
+  return f != nullptr ? f->sync() : -EBADF;
+}
+
+int world::ftruncate(int fd, std::uint64_t bytes) noexcept {
+  open_file* const f = find(fd);
+  return f != nullptr ? f->truncate(bytes) : -EBADF;
+}
+
+ssize_t world::getdents(int fd, void* into, std::size_t bytes) noexcept {
+  open_file* const f = find(fd);
+  return f != nullptr ? f->getdents(into, bytes) : -EBADF;
 }
 
 int world::bind(int fd, sockaddr const* at, socklen_t size) noexcept {

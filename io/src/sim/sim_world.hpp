@@ -65,7 +65,17 @@ class world final : public system_calls {
   ssize_t pread(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept override;
   ssize_t pread_cached(int fd, void* to, std::size_t bytes, std::uint64_t offset) noexcept override;
   ssize_t pwrite(int fd, void const* from, std::size_t bytes, std::uint64_t offset) noexcept override;
+  ssize_t append(int fd, void const* from, std::size_t bytes) noexcept override;
   int fstat(int fd, struct stat& into) noexcept override;
+  int statx(int fd, char const* path, int flags, unsigned mask, struct statx& into) noexcept override;
+  int fsync(int fd) noexcept override;
+  int fdatasync(int fd) noexcept override { return fsync(fd); }
+  int ftruncate(int fd, std::uint64_t bytes) noexcept override;
+  int rename(char const* from, char const* to, unsigned flags) noexcept override;
+  int unlink(char const* path) noexcept override;
+  int rmdir(char const* path) noexcept override;
+  int mkdir(char const* path, mode_t permissions) noexcept override;
+  ssize_t getdents(int fd, void* into, std::size_t bytes) noexcept override;
 
   ssize_t sendmsg(int fd, msghdr const& message, int flags) noexcept override;
   ssize_t recvmsg(int fd, msghdr& message, int flags) noexcept override;
