@@ -1,5 +1,7 @@
 #include "io_driver.hpp"
 
+#include <plait/io/detail/fault_plan.hpp>
+#include <plait/io/lowerings.hpp>
 #include <plait/scheduler.hpp>
 #include <plait/system_calls.hpp>
 
@@ -35,7 +37,18 @@ op** io_driver::slot(op& request) {
   return request.lowering->interest == POLLIN ? &r.reading : &r.writing;
 }
 
+// Whether a test wants it to fail. What is begun again is not counted again.
+bool io_driver::fails_on_purpose(op& request) {
+  if (request.answer == -EAGAIN || request.answer == -EINTR) return false;
+  int const error = detail::next_fault(request.lowering->name);
+  if (error == 0) return false;
+  if (request.lowering == &lowerings::close) request.lowering->block(request, sys());
+  request.answer = -error;
+  return true;
+}
+
 bool io_driver::submit(op& request) {
+  if (detail::faults_here != nullptr && fails_on_purpose(request)) [[unlikely]] return true;
   if (request.lowering->interest != 0 && !plausible(request.fd)) {
     request.answer = -EBADF;
     return true;

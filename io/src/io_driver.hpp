@@ -85,6 +85,7 @@ class io_driver : public driver {
   bool has_record(int fd) const noexcept { return fd >= first_fd_ && index_of(fd) < records_.size(); }
   std::size_t index_of(int fd) const noexcept { return static_cast<std::size_t>(fd - first_fd_); }
   op** slot(op& request);
+  bool fails_on_purpose(op& request);
 };
 
 std::unique_ptr<driver> make_uring_driver(driver_options const& options);

@@ -3,6 +3,7 @@
 #include "testing_memory_channel.hpp"
 
 #include <plait/detail/splitmix64.hpp>
+#include <plait/io/detail/fault_plan.hpp>
 #include <plait/scheduler.hpp>
 
 #include <algorithm>
@@ -172,8 +173,13 @@ detail::memory_channel& memory_operation::channel() const noexcept {
   return link_->channel(side_, reads_);
 }
 
+char const* memory_operation::name() const noexcept { return reads_ ? "read" : "write"; }
+
 bool memory_operation::start(plait::detail::task_state& task) {
-  if (length_ != 0 && (link_ == nullptr || link_->closed[side_])) {
+  int const fault = length_ != 0 ? io::detail::fault_of(name()) : 0;
+  if (fault != 0) {
+    code_ = {fault, std::generic_category()};
+  } else if (length_ != 0 && (link_ == nullptr || link_->closed[side_])) {
     code_ = std::make_error_code(std::errc::bad_file_descriptor);
   } else if (length_ != 0) {
     detail::memory_channel& c = channel();
@@ -217,7 +223,7 @@ void memory_operation::cancel() noexcept {
 }
 
 io::io_failure memory_operation::failure() const noexcept {
-  return {code_ ? code_ : make_error_code(io::errc::end_of_file), done_, reads_ ? "recv" : "send"};
+  return {code_ ? code_ : make_error_code(io::errc::end_of_file), done_, name()};
 }
 
 std::size_t memory_operation::result() const {

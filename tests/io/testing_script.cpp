@@ -111,7 +111,7 @@ TEST_CASE("script: it shows what it expected and what came, and in which step") 
   CHECK(why_it_fails(script().expect("p").expect_eof(), "pi") ==
         "step 2 of the script, expect_eof: the end was expected, and \"i\" came");
   CHECK(why_it_fails(script().expect("p").then_eof().reply("late"), "p").find(
-            "step 3 of the script, reply: send: ") == 0);
+            "step 3 of the script, reply: write: ") == 0);
 }
 
 TEST_CASE("script: a reset reaches the peer, and a stream that has none says so") {

@@ -69,6 +69,7 @@ class memory_operation : public operation, private plait::detail::timer {
   void finish() noexcept;
   bool failed() const noexcept { return code_ || (all_ && done_ < length_); }
   io::io_failure failure() const noexcept;
+  char const* name() const noexcept;
   detail::memory_channel& channel() const noexcept;
 
   std::shared_ptr<detail::memory_link> link_;  // null: the stream was not open
