@@ -2,9 +2,11 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 
 namespace plait {
 namespace {
@@ -71,9 +73,20 @@ choice choose(driver_options options) {
   }
 }
 
+// A socket with the number 1 would get what the program prints. So what is closed of 0 to 2 is opened,
+// as the C library does it for programs that run with another user's rights.
+void occupy_standard_descriptors() noexcept {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+}
+
 }  // namespace
 
-std::unique_ptr<driver> make_driver(driver_options options) { return choose(options).made; }
+std::unique_ptr<driver> make_driver(driver_options options) {
+  occupy_standard_descriptors();
+  return choose(options).made;
+}
 
 driver_report choose_driver(driver_options options) { return choose(options).report; }
 

@@ -129,7 +129,8 @@ struct driver_options {
 };
 
 // An explicit kind, then PLAIT_DRIVER=io_uring|epoll, then a probe: io_uring where the kernel gives
-// it, else epoll. Throws std::invalid_argument for a PLAIT_DRIVER that is neither, and
+// it, else epoll. What is closed of the descriptors 0 to 2 is opened as /dev/null, or a socket would get
+// what the program prints. Throws std::invalid_argument for a PLAIT_DRIVER that is neither, and
 // std::system_error when a driver that was asked for by name is refused. Defined in io/.
 std::unique_ptr<driver> make_driver(driver_options options = {});
 

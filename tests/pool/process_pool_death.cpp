@@ -9,6 +9,7 @@
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
+#include <plait/timeout.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -19,6 +20,7 @@
 #include <optional>
 #include <poll.h>
 #include <spawn.h>
+#include <string>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,18 @@ constexpr restart_limits patient{.deaths = 1000, .delay = std::chrono::milliseco
 
 int doubled(int n) { return 2 * n; }
 pid_t own_pid() { return ::getpid(); }
+
+int stop_and_go_on() {
+  ::raise(SIGSTOP);
+  return 7;
+}
+
+bool is_stopped(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  return line.find(") T ") != std::string::npos;
+}
 
 void wait_to_be_killed(std::string const& running) {
   test::say(running, ::getpid());
@@ -384,6 +398,50 @@ TEST_CASE("process pool: breaking fails the jobs that wait") {
     CHECK(died == 1);
     CHECK(broken == 4);
   });
+}
+
+TEST_CASE("process pool: a stopped worker is killed when its job's time is over, and may go on before") {
+  run_here([]() -> task<> {
+    process_pool pool({.workers = 1});
+    co_await pool.start();
+    pid_t const worker = pool.worker_pids().at(0);
+    int value = 0;
+    co_await with_task_group([&](task_group& g) -> task<> {
+      g.spawn([&]() -> task<> { value = co_await pool.run(stop_and_go_on); });
+      while (!is_stopped(worker)) co_await sleep_for(std::chrono::milliseconds(1));
+      ::kill(worker, SIGCONT);
+      co_await g.join();
+    });
+    CHECK(value == 7);
+    CHECK(pool.stats().restarts == 0);
+    bool timed = false;
+    try {
+      co_await with_timeout(std::chrono::milliseconds(20), pool.run(stop_and_go_on));
+    } catch (timed_out const&) {
+      timed = true;
+    }
+    CHECK(timed);
+    CHECK(co_await pool.run(doubled, 2) == 4);
+    CHECK(pool.stats().restarts == 1);
+    co_await pool.shutdown();
+  });
+}
+
+TEST_CASE("process pool: a program that ignores SIGCHLD has its jobs done, and its dead replaced") {
+  auto* const before = std::signal(SIGCHLD, SIG_IGN);
+  run_here([]() -> task<> {
+    process_pool pool({.workers = 1, .restarts = patient});
+    CHECK(co_await pool.run(doubled, 2) == 4);
+    co_await test::kill_and_wait(pool.worker_pids().at(0));
+    CHECK(co_await pool.run(doubled, 3) == 6);
+    pid_t const zygote = pool.zygote_pid();
+    co_await test::kill_and_wait(zygote);
+    co_await test::kill_and_wait(pool.worker_pids().at(0));
+    CHECK(co_await pool.run(doubled, 4) == 8);
+    CHECK(pool.zygote_pid() != zygote);
+    co_await pool.shutdown();
+  });
+  std::signal(SIGCHLD, before);
 }
 
 TEST_CASE("process pool: workers outlive their zygote, and a new one forks their successors") {
