@@ -4,11 +4,13 @@
 #include <plait/driver.hpp>
 #include <plait/io/error.hpp>
 #include <plait/io/file.hpp>
+#include <plait/io/file_system.hpp>
 #include <plait/io/serve.hpp>
 #include <plait/io/tcp.hpp>
 #include <plait/scheduler.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
+#include <plait/testing/stream_pair.hpp>
 #include <plait/timeout.hpp>
 #include <plait/when.hpp>
 
@@ -118,7 +120,8 @@ task<> echo_program() {
 
 // --- transfer: reads that are cancelled lose nothing ------------------------------------------
 
-task<> send_text(tcp_stream& stream, std::size_t bytes) {
+template <class Stream>
+task<> send_text(Stream& stream, std::size_t bytes) {
   for (std::size_t place = 0; place < bytes;) {
     std::string const text = text_from(place, std::min<std::size_t>(bytes - place, 1 + drawn_below(200)));
     co_await stream.write_all(text);
@@ -127,9 +130,11 @@ task<> send_text(tcp_stream& stream, std::size_t bytes) {
   stream.shutdown(io::shutdown_direction::write);
 }
 
-task<> receive_with_impatience(tcp_stream& stream, std::size_t bytes) {
+template <class Stream>
+task<> receive_with_impatience(Stream& stream, std::size_t bytes) {
   std::size_t place = 0;
-  for (bool ended = false; !ended;) {
+  bool ended = false;
+  while (!ended) {
     std::array<char, 64> buffer;
     auto const read = [&]() -> task<> {
       std::size_t const n = co_await stream.read_some({buffer.data(), 1 + drawn_below(buffer.size())});
@@ -143,7 +148,8 @@ task<> receive_with_impatience(tcp_stream& stream, std::size_t bytes) {
   require(place == bytes, "the end of a stream comes behind all that was sent");
 }
 
-task<> transfer(tcp_stream& near, tcp_stream& far) {
+template <class Stream>
+task<> transfer(Stream& near, Stream& far) {
   std::size_t const bytes = 1 + drawn_below(8000);
   co_await with_task_group([&](task_group& g) -> task<> {
     auto const send = [&]() -> task<> { co_await send_text(near, bytes); };
@@ -161,6 +167,16 @@ task<> transfer_program() {
     co_await transfer(near, far);
   };
   co_await bear_faults(both());
+}
+
+task<> memory_program() {
+  testing::stream_pair_options options;
+  options.split_seed = drawn_below(1000);
+  options.capacity = 1 + drawn_below(2000);
+  options.latency = std::chrono::microseconds(drawn_below(3000));
+  if (drawn_below(3) == 0) options.lose_after = drawn_below(8000);
+  auto [near, far] = testing::stream_pair(options);
+  co_await bear_faults(transfer(near, far));
 }
 
 // --- drain: who was being served when the service ended gets an answer -------------------------
@@ -295,9 +311,61 @@ task<> files_program() {
   co_await bear_faults(write_and_read());
 }
 
+// --- rename: who opens a name that is being replaced reads an old or the new version, and all of it ---
+
+std::string version(std::size_t number) { return std::to_string(number) + ":" + text_from(number, 200 + number); }
+
+task<> replace_versions(std::size_t versions) {
+  for (std::size_t n = 0; n < versions; ++n) {
+    std::string const text = version(n);
+    file f = co_await file::open("config.new", file_mode::write);
+    co_await f.write_at(0, text);
+    co_await f.sync();
+    co_await f.close();
+    co_await io::rename("config.new", "config");
+  }
+}
+
+task<std::string> whole_file(std::string path) {
+  file f = co_await file::open(std::move(path));
+  std::string all;
+  for (std::size_t n = 1; n != 0;) {
+    std::array<char, 128> buffer;
+    n = co_await f.read_at(all.size(), buffer);
+    all.append(buffer.data(), n);
+  }
+  co_return all;
+}
+
+task<> read_versions(bool const& done) {
+  std::size_t last = 0;
+  while (!done) {
+    std::string const text = co_await whole_file("config");
+    std::size_t const number = std::stoul(text);
+    require(text == version(number), "a version is read whole");
+    require(number >= last, "versions follow one another");
+    last = number;
+    co_await sleep_for(std::chrono::microseconds(drawn_below(300)));
+  }
+}
+
+task<> rename_program() {
+  auto const replace_and_read = []() -> task<> {
+    co_await replace_versions(1);
+    bool done = false;
+    auto const replace = [&]() -> task<> {
+      co_await replace_versions(2 + drawn_below(10));
+      done = true;
+    };
+    co_await when_all(replace(), read_versions(done));
+  };
+  co_await bear_faults(replace_and_read());
+}
+
 constexpr program all[] = {
-    {"echo", echo_program},   {"transfer", transfer_program}, {"drain", drain_program},
-    {"timers", timers_program}, {"races", races_program},     {"files", files_program},
+    {"echo", echo_program},     {"transfer", transfer_program}, {"memory", memory_program},
+    {"drain", drain_program},   {"timers", timers_program},     {"races", races_program},
+    {"files", files_program},   {"rename", rename_program},
 };
 
 }  // namespace
