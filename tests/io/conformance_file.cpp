@@ -4,27 +4,37 @@
 #include <plait/cancel.hpp>
 #include <plait/io/error.hpp>
 #include <plait/io/file.hpp>
+#include <plait/io/file_status.hpp>
+#include <plait/task_group.hpp>
 #include <plait/timeout.hpp>
 
 #include <array>
 #include <string>
+#include <utility>
 
 using namespace std::chrono_literals;
 using plait::cancel_scope;
 using plait::task;
+using plait::io::as_result;
 using plait::io::file;
 using plait::io::file_mode;
 using plait::io::io_error;
+using plait::test::cancelled_before;
+using plait::test::cancelled_meanwhile;
+using plait::test::past_its_deadline;
 using plait::test::stage;
 
 namespace {
 
-std::string word_of(io_error const& e) {
-  if (e.code() == std::errc::no_such_file_or_directory) return "not there";
-  if (e.code() == std::errc::file_exists) return "is there";
-  if (e.code() == std::errc::bad_file_descriptor) return "not open for that";
-  return e.what();
+std::string word_of(std::error_code const& code) {
+  if (code == std::errc::no_such_file_or_directory) return "not there";
+  if (code == std::errc::file_exists) return "is there";
+  if (code == std::errc::bad_file_descriptor) return "not open for that";
+  if (code == std::errc::invalid_argument) return "invalid";
+  return code.message();
 }
+
+std::string word_of(io_error const& e) { return word_of(e.code()); }
 
 task<> make(std::string path, std::string text) {
   file made = co_await file::open(std::move(path), file_mode::write);
@@ -63,6 +73,12 @@ task<std::string> all_of(file& f, std::uint64_t from) {
     if (n == 0) co_return all;
     all.append(buffer.data(), n);
   }
+}
+
+template <class Op>
+task<std::string> said_by(Op op) {
+  auto const got = co_await as_result(std::move(op));
+  co_return got ? "ok" : word_of(got.error().code);
 }
 
 }  // namespace
@@ -208,4 +224,148 @@ CONFORMANCE_TEST("file close: in a cancelled scope", "closed") {
     co_return "closed";
   };
   co_return co_await too_late(close);
+}
+
+CONFORMANCE_TEST("file append: behind what is there", "hello world") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  co_await f.append(" world");
+  co_return co_await all_of(f, 0);
+}
+CONFORMANCE_TEST("file append: by two descriptors", "one two three ") {
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  file g = co_await file::open(at.path("f"), file_mode::read_write);
+  co_await f.append("one ");
+  co_await g.append("two ");
+  co_await f.append("three ");
+  co_return co_await all_of(f, 0);
+}
+CONFORMANCE_TEST("file append: two at a time", "nothing lost") {
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  std::string const text(300, 'x');
+  auto const append = [&]() -> task<> { co_await f.append(text); };
+  auto const both = [&](plait::task_group& g) -> task<> {
+    g.spawn(append);
+    g.spawn(append);
+    co_await g.join();
+  };
+  co_await plait::with_task_group(both);
+  co_return f.size() == 600 ? "nothing lost" : std::to_string(f.size());
+}
+CONFORMANCE_TEST("file append: the file is only for reading", "not open for that") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"));
+  co_return co_await said_by(f.append("x"));
+}
+CONFORMANCE_TEST("file append: cancelled before", "cancelled 0") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  std::string const word = co_await cancelled_before(said_by(f.append("x")));
+  co_return word + " " + std::to_string(f.size());
+}
+CONFORMANCE_TEST("file append: cancelled meanwhile", "cancelled 0", "ok 1") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  std::string const word = co_await cancelled_meanwhile(said_by(f.append("x")));
+  co_return word + " " + std::to_string(f.size());
+}
+
+CONFORMANCE_TEST("file truncate: shorter", "hel") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  co_await f.truncate(3);
+  co_return co_await all_of(f, 0);
+}
+CONFORMANCE_TEST("file truncate: longer, with zeros", "zeros") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  co_await f.truncate(3);
+  co_await f.truncate(6);
+  std::string const text = co_await all_of(f, 0);
+  co_return text == std::string("hel\0\0\0", 6) ? "zeros" : text;
+}
+CONFORMANCE_TEST("file truncate: the file is only for reading", "invalid") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"));
+  co_return co_await said_by(f.truncate(0));
+}
+CONFORMANCE_TEST("file truncate: longer than a file can be", "invalid") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_return co_await said_by(f.truncate(~std::uint64_t{0}));
+}
+CONFORMANCE_TEST("file truncate: after the close", "not open for that") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_await f.close();
+  co_return co_await said_by(f.truncate(0));
+}
+CONFORMANCE_TEST("file truncate: cancelled before", "cancelled 5") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  std::string const word = co_await cancelled_before(said_by(f.truncate(0)));
+  co_return word + " " + std::to_string(f.size());
+}
+CONFORMANCE_TEST("file truncate: cancelled meanwhile", "cancelled 5", "ok 0") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  std::string const word = co_await cancelled_meanwhile(said_by(f.truncate(0)));
+  co_return word + " " + std::to_string(f.size());
+}
+CONFORMANCE_TEST("file truncate: the deadline has passed", "timed out 5") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  std::string const word = co_await past_its_deadline(said_by(f.truncate(0)));
+  co_return word + " " + std::to_string(f.size());
+}
+
+CONFORMANCE_TEST("file sync: after a write", "ok, ok") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_await f.write_at(0, "x");
+  std::string const all = co_await said_by(f.sync());
+  std::string const data = co_await said_by(f.sync_data());
+  co_return all + ", " + data;
+}
+CONFORMANCE_TEST("file sync: the file is only for reading", "ok") {
+  co_await make(at.path("f"), "x");
+  file f = co_await file::open(at.path("f"));
+  co_return co_await said_by(f.sync());
+}
+CONFORMANCE_TEST("file sync: after the close", "not open for that") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_await f.close();
+  co_return co_await said_by(f.sync());
+}
+CONFORMANCE_TEST("file sync: cancelled before", "cancelled") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_return co_await cancelled_before(said_by(f.sync()));
+}
+CONFORMANCE_TEST("file sync: cancelled meanwhile", "cancelled", "ok") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_await f.write_at(0, "x");
+  co_return co_await cancelled_meanwhile(said_by(f.sync_data()));
+}
+CONFORMANCE_TEST("file sync: the deadline has passed", "timed out") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_return co_await past_its_deadline(said_by(f.sync()));
+}
+
+CONFORMANCE_TEST("file read_status: of an open file", "a file of 5 bytes with 1 name") {
+  co_await make(at.path("f"), "hello");
+  file const f = co_await file::open(at.path("f"));
+  plait::io::file_status const s = co_await f.read_status();
+  std::string const type = s.type == plait::io::file_type::regular ? "a file" : "no file";
+  co_return type + " of " + std::to_string(s.size) + " bytes with " + std::to_string(s.links) + " name";
+}
+CONFORMANCE_TEST("file read_status: a write moves its time on", "later") {
+  co_await make(at.path("f"), "hello");
+  file f = co_await file::open(at.path("f"), file_mode::read_write);
+  plait::io::file_status const before = co_await f.read_status();
+  plait::io::file_status after = before;
+  while (after.modified == before.modified) {  // the kernel's clock ticks
+    co_await f.write_at(0, "H");
+    after = co_await f.read_status();
+  }
+  co_return after.modified > before.modified && after.inode == before.inode ? "later" : "earlier";
+}
+CONFORMANCE_TEST("file read_status: after the close", "not open for that") {
+  file f = co_await file::open(at.path("f"), file_mode::write);
+  co_await f.close();
+  co_return co_await said_by(f.read_status());
 }

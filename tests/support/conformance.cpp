@@ -2,9 +2,13 @@
 
 #include "support/io_peer.hpp"
 
+#include <plait/cancel.hpp>
+#include <plait/sleep.hpp>
+#include <plait/task_group.hpp>
 #include <plait/testing/sim.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 namespace plait::test {
@@ -19,6 +23,38 @@ bool may_come(std::string const& word, std::vector<std::string> const& words) {
 }
 
 }  // namespace
+
+task<std::string> cancelled_before(task<std::string> body) {
+  std::string word = "cancelled";
+  auto const run = [&](cancel_scope& scope) -> task<> {
+    scope.cancel();
+    word = co_await std::move(body);
+  };
+  co_await with_cancel_scope(run);
+  co_return word;
+}
+
+task<std::string> cancelled_meanwhile(task<std::string> body) {
+  std::string word = "cancelled";
+  auto const run = [&]() -> task<> { word = co_await std::move(body); };
+  auto const both = [&](task_group& g) -> task<> {
+    g.spawn(run);
+    co_await yield();
+    g.cancel();
+    co_await g.join();
+  };
+  co_await with_task_group(both);
+  co_return word;
+}
+
+task<std::string> past_its_deadline(task<std::string> body) {
+  auto const run = [&]() -> task<std::string> {
+    std::string word = co_await std::move(body);
+    co_return word;
+  };
+  auto const word = co_await move_on_after(std::chrono::seconds(-1), run);
+  co_return word.value_or("timed out");
+}
 
 void conform_on_kernel(driver_kind kind, conformance_body body, std::vector<std::string> const& words) {
   for (int run = 0; run < kernel_runs; ++run) {

@@ -33,6 +33,12 @@ class stage {
 
 using conformance_body = task<std::string> (*)(stage&);
 
+// The body's word; "cancelled" or "timed out" where it does not come to its end in a scope that is
+// cancelled already, is cancelled a little later, or has a deadline in the past.
+task<std::string> cancelled_before(task<std::string> body);
+task<std::string> cancelled_meanwhile(task<std::string> body);
+task<std::string> past_its_deadline(task<std::string> body);
+
 void conform_on_kernel(driver_kind kind, conformance_body body, std::vector<std::string> const& words);
 void conform_in_simulation(conformance_body body, std::vector<std::string> const& words);
 
