@@ -138,7 +138,7 @@ TEST_CASE("sim: a program in which nothing can happen any more is cancelled and 
     why = e.what();
   }
   CHECK(cleaned_up);
-  CHECK(why == "nothing can happen any more, and tasks wait (seed 77)");
+  CHECK(why == "nothing can happen any more, and tasks wait: accept of descriptor 16777216 (seed 77)");
 }
 
 TEST_CASE("sim: the time limit ends a program that goes on for ever") {

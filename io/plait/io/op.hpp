@@ -39,6 +39,9 @@ struct op_lowering {
   // epoll: a read shorter than asked has left nothing behind. True of TCP alone: messages, lines of
   // a terminal and descriptors that are passed end a read early.
   bool short_is_all = false;
+  // io_uring: with `flags` set, one submission gives many results, until one comes without
+  // IORING_CQE_F_MORE.
+  bool may_give_many = false;
 };
 
 // Who may use it: the scheduler's thread. The buffer must stay valid until the await has returned,

@@ -49,11 +49,18 @@ struct sim_options {
   std::size_t window_bytes_max = 65536;  // of each direction; each connection draws its own, from 1 up
   double short_transfer = 0.3;           // probability that a read or write does only a part
   double interrupted = 0.02;             // that an operation answers EINTR first
+  double wrong_again = 0.01;             // that one that has to wait answers EAGAIN instead
   double reset = 0;                      // that a segment is answered by a reset
   double read_error = 0;                 // that a read of a file answers EIO
   double write_error = 0;                // that a write does
   double sync_error = 0;                 // that a sync does, with some of the file lost
   std::uint64_t disk_bytes = std::uint64_t{1} << 32;  // in files; then ENOSPC
+  double exhausted = 0;                  // that what makes a descriptor finds none left, or no memory
+  double many_accepts = 0.5;             // that the driver accepts many connections by one submission
+  double missing_opcodes = 0.1;          // that one kind of operation is tried at once, then by readiness
+  unsigned queue_entries = 0;            // so many submissions in a turn, others wait; 0: any number
+  duration completion_grid{};            // completions come at its multiples, many at once
+  long spin_limit = 100'000;             // turns in a row in which the program waits for nothing
   duration time_limit = std::chrono::hours(24);
 };
 

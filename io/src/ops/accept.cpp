@@ -21,6 +21,7 @@ int try_now(op& o, system_calls& sys) { return sys.accept(o.fd); }
 
 }  // namespace
 
-op_lowering const lowerings::accept{"accept", IORING_OP_ACCEPT, prepare, POLLIN, try_now};
+op_lowering const lowerings::accept{"accept", IORING_OP_ACCEPT, prepare, POLLIN, try_now,
+                                      nullptr, false, true};
 
 }  // namespace plait::io

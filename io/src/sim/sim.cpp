@@ -10,9 +10,10 @@ namespace plait::testing {
 
 struct sim_run::parts {
   explicit parts(sim_options const& options)
-      : seed(options.seed), driver(options), sched(driver) {}
+      : seed(options.seed), world(options), driver(world), sched(driver) {}
 
   std::uint64_t seed;
+  io::sim::simulation world;
   io::sim::sim_driver driver;
   scheduler sched;
   std::string stuck;
@@ -23,22 +24,22 @@ sim_run::sim_run(sim_options options) : parts_(std::make_unique<parts>(options))
 sim_run::~sim_run() = default;
 
 scheduler& sim_run::sched() noexcept { return parts_->sched; }
-std::uint64_t sim_run::trace() const noexcept { return parts_->driver.trace(); }
-duration sim_run::elapsed() const noexcept { return parts_->driver.elapsed(); }
-std::size_t sim_run::open_descriptors() const noexcept { return parts_->driver.open_descriptors(); }
+std::uint64_t sim_run::trace() const noexcept { return parts_->world.trace.value(); }
+duration sim_run::elapsed() const noexcept { return parts_->world.plan.now() - parts_->world.begin; }
+std::size_t sim_run::open_descriptors() const noexcept { return parts_->world.world.open_descriptors(); }
 
-void sim_run::lose_power() { parts_->driver.files().lose_power(); }
+void sim_run::lose_power() { parts_->world.world.files().lose_power(); }
 
 sim_run::watch::watch(sim_run& run, cancel_scope& scope) : run_(run) {
   parts& p = *run.parts_;
-  p.driver.files().restore_power();
-  p.driver.on_stuck = [&p, &scope](char const* why) {
-    p.stuck = std::string(why) + " (seed " + std::to_string(p.seed) + ")";
+  p.world.world.files().restore_power();
+  p.world.on_stuck = [&p, &scope](std::string const& why) {
+    p.stuck = why + " (seed " + std::to_string(p.seed) + ")";
     scope.cancel("the simulated program is stuck");
   };
 }
 
-sim_run::watch::~watch() { run_.parts_->driver.on_stuck = nullptr; }
+sim_run::watch::~watch() { run_.parts_->world.on_stuck = nullptr; }
 
 void sim_run::throw_if_stuck() const {
   if (!parts_->stuck.empty()) throw sim_stuck(parts_->stuck);

@@ -2,9 +2,12 @@
 
 #include <plait/scheduler.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <liburing.h>
 #include <poll.h>
+#include <string>
 
 namespace plait::io::sim {
 namespace {
@@ -16,25 +19,39 @@ constexpr duration step_min = 50ns;
 constexpr duration step_max = 100ns;
 constexpr duration answer_max = 50us;  // between an operation's effect and its completion
 
+constexpr double ends_by_itself = 0.1;  // that a result of many is the last one
+
 }  // namespace
 
-sim_driver::sim_driver(testing::sim_options const& options)
-    : options_(options), random_(options), order_(options, random_), program_random_(~options.seed),
-      plan_(random_), world_(options, random_, plan_),
-      begin_(plan_.now()) {
+sim_driver::sim_driver(simulation& run)
+    : run_(run), random_(run.random), plan_(run.plan), order_(run.options, random_),
+      program_random_(~run.options.seed), accepts_many_(random_.chance(run.options.many_accepts)) {
   reorders_ = order_.changes_anything();
   first_fd_ = world::first_fd;
   in_flight_ = 1;  // the world, which a busy scheduler must look at as well
-  world_.on_change = [this](int fd) { changed(fd); };
+  run_.add(*this);
 }
+
+sim_driver::sim_driver(std::unique_ptr<simulation> run) : sim_driver(*run) { owned_run_ = std::move(run); }
 
 sim_driver::~sim_driver() {
   PLAIT_CHECK(in_flight_ == 1, "a simulated driver was destroyed while operations were in flight");
+  run_.remove(*this);
 }
 
-void sim_driver::hold(driver_request& request) {
+void sim_driver::tell_waiting(std::map<std::string, int>& counts) const {
+  for (auto const& [request, h] : held_) {
+    bool const waits = request->is_readiness;
+    int const fd = waits ? static_cast<fd_wait*>(request)->fd() : static_cast<op*>(request)->fd;
+    std::string what = waits ? "wait" : static_cast<op*>(request)->lowering->name;
+    if (fd >= 0) what += " of descriptor " + std::to_string(fd);
+    ++counts[what];
+  }
+}
+
+sim_driver::held& sim_driver::hold(driver_request& request) {
   ++in_flight_;
-  held_[&request] = held{++last_id_, phase::planned};
+  return held_[&request] = held{++last_id_, phase::planned};
 }
 
 sim_driver::held* sim_driver::find(driver_request* request, std::uint64_t id) {
@@ -42,83 +59,150 @@ sim_driver::held* sim_driver::find(driver_request* request, std::uint64_t id) {
   return at != held_.end() && at->second.id == id ? &at->second : nullptr;
 }
 
-int sim_driver::try_once(op& request) {
-  if (random_.chance(options_.interrupted)) return -EINTR;
-  op_lowering const& how = *request.lowering;
-  if (how.interest != 0) return how.try_now(request, world_);
-  int const answer = how.try_now != nullptr ? how.try_now(request, world_) : -EAGAIN;
-  return answer == -EAGAIN ? how.block(request, world_) : answer;
-}
-
-// Now and then it is done at once.
-bool sim_driver::begin_op(op& request) {
-  if (random_.chance(0.25)) {
-    request.answer = try_once(request);
-    if (request.answer != -EAGAIN) return true;
-  }
-  hold(request);
-  plan_attempt(request);
-  return false;
-}
-
-void sim_driver::plan_attempt(op& request) {
-  held& h = held_.at(&request);
-  h.is = phase::planned;
-  plan_.after(random_.between(duration::zero(), answer_max), [this, &request, id = h.id] {
-    held const* const still = find(&request, id);
-    if (still != nullptr && still->is == phase::planned) attempt(request);
+// what(held), if the request is still there.
+template <class What>
+void sim_driver::after(duration d, driver_request& request, What what) {
+  plan_.after(d, [this, &request, id = held_.at(&request).id, what] {
+    if (held* const h = find(&request, id)) what(*h);
   });
 }
 
+int sim_driver::try_once(op& request) {
+  if (random_.chance(run_.options.interrupted)) return -EINTR;
+  op_lowering const& how = *request.lowering;
+  if (how.interest != 0) return how.try_now(request, sys());
+  int const answer = how.try_now != nullptr ? how.try_now(request, sys()) : -EAGAIN;
+  return answer == -EAGAIN ? how.block(request, sys()) : answer;
+}
+
+// As a driver does what its ring has no opcode for, and epoll all: it tries at once, and then waits.
+bool sim_driver::goes_by_hand(op const& request) {
+  way& known = ways_[request.lowering->opcode];
+  if (known == way::unknown) {
+    known = random_.chance(run_.options.missing_opcodes) ? way::by_hand : way::ring;
+  }
+  return known == way::by_hand;
+}
+
+bool sim_driver::gives_many(op const& request) const noexcept {
+  return request.lowering->may_give_many && request.flags != 0;
+}
+
+bool sim_driver::begin_op(op& request) {
+  if (!gives_many(request) && (goes_by_hand(request) || random_.chance(0.25))) {
+    request.answer = try_once(request);
+    if (request.answer != -EAGAIN) return true;
+  }
+  held& h = hold(request);
+  if (run_.options.queue_entries != 0 && submitted_ >= run_.options.queue_entries) {
+    h.is = phase::backlogged;
+    backlog_.emplace_back(&request, h.id);
+  } else {
+    ++submitted_;
+    plan_attempt(request);
+  }
+  return false;
+}
+
+void sim_driver::fill() {
+  submitted_ = 0;
+  while (!backlog_.empty() && submitted_ < run_.options.queue_entries) {
+    auto const [request, id] = backlog_.front();
+    backlog_.pop_front();
+    if (find(request, id) == nullptr) continue;  // cancelled
+    ++submitted_;
+    plan_attempt(*request);
+  }
+}
+
+void sim_driver::plan_attempt(op& request) {
+  held_.at(&request).is = phase::planned;
+  after(random_.between(duration::zero(), answer_max), request, [this, &request](held const& h) {
+    if (h.is == phase::planned) attempt(request);
+  });
+}
+
+// Also where it has to wait, a kernel that is short of something says -EAGAIN now and then.
 void sim_driver::attempt(op& request) {
   int const answer = try_once(request);
-  if (answer == -EAGAIN) {
+  if (answer == -EAGAIN && !random_.chance(run_.options.wrong_again)) {
     held_.at(&request).is = phase::parked;
+  } else if (answer >= 0 && gives_many(request) && !random_.chance(ends_by_itself)) {
+    plan_result(request, answer);
+    plan_attempt(request);
   } else {
     plan_end(request, answer);
   }
 }
 
+// Completions come a while after the effect; where there is a grid, many at once.
+duration sim_driver::until_completion() {
+  duration const soon = random_.between(duration::zero(), answer_max);
+  duration const grid = run_.options.completion_grid;
+  if (grid <= duration::zero()) return soon;
+  duration const at = plan_.now().time_since_epoch() + soon;
+  return soon + (grid - at % grid) % grid;
+}
+
+// One of many: they come in order, and the end comes after them.
+void sim_driver::plan_result(op& request, int answer) {
+  held& h = held_.at(&request);
+  h.last_result = std::max(h.last_result + duration(1), plan_.now() + until_completion());
+  after(h.last_result - plan_.now(), request, [this, &request, answer](held const&) {
+    note(answer);
+    request.finish_request(answer, IORING_CQE_F_MORE);
+  });
+}
+
 void sim_driver::plan_end(driver_request& request, int answer) {
   held& h = held_.at(&request);
   h.is = phase::answered;
-  plan_.after(random_.between(duration::zero(), answer_max), [this, &request, answer, id = h.id] {
-    if (find(&request, id) != nullptr) end(request, answer);
-  });
+  time_point const at = std::max(h.last_result + duration(1), plan_.now() + until_completion());
+  after(at - plan_.now(), request, [this, &request, answer](held const&) { end(request, answer); });
+}
+
+void sim_driver::note(int answer) noexcept {
+  run_.trace.add(static_cast<std::uint64_t>(plan_.now().time_since_epoch().count()));
+  run_.trace.add(static_cast<std::uint64_t>(answer));
 }
 
 void sim_driver::end(driver_request& request, int answer) {
   waits_.erase(held_.at(&request).id);
   held_.erase(&request);
   --in_flight_;
-  trace_.add(static_cast<std::uint64_t>(plan_.now().time_since_epoch().count()));
-  trace_.add(static_cast<std::uint64_t>(answer));
+  note(answer);
   request.finish_request(answer, 0);
 }
 
 void sim_driver::plan_cancel(driver_request& request) {
   auto const at = held_.find(&request);
   if (at == held_.end() || at->second.is == phase::answered) return;  // too late
-  plan_.after(random_.between(duration::zero(), answer_max), [this, &request, id = at->second.id] {
-    held const* const still = find(&request, id);
-    if (still != nullptr && still->is != phase::answered) end(request, -ECANCELED);
+  after(random_.between(duration::zero(), answer_max), request, [this, &request](held const& h) {
+    if (h.is == phase::answered) return;
+    if (h.last_result >= plan_.now()) {
+      plan_end(request, -ECANCELED);
+    } else {
+      end(request, -ECANCELED);
+    }
   });
 }
 
 void sim_driver::cancel(op& request) noexcept {
   request.cancel_asked = true;
+  auto const at = held_.find(&request);
+  if (at != held_.end() && at->second.is == phase::backlogged) return end(request, -ECANCELED);
   plan_cancel(request);
 }
 
 void sim_driver::watch(fd_wait& wait) {
-  if (!world_.is_open(wait.fd())) return wait.finish_request(-EBADF, 0);
+  if (!run_.world.is_open(wait.fd())) return wait.finish_request(-EBADF, 0);
   hold(wait);
   waits_.emplace(last_id_, &wait);
   look(wait);
 }
 
 void sim_driver::look(fd_wait& wait) {
-  int const there = world_.ready(wait.fd()) & (wait.events() | POLLERR | POLLHUP | POLLNVAL);
+  int const there = run_.world.ready(wait.fd()) & (wait.events() | POLLERR | POLLHUP | POLLNVAL);
   if (there != 0) {
     plan_end(wait, there);
   } else {
@@ -141,18 +225,31 @@ void sim_driver::changed(int fd) {
 }
 
 void sim_driver::get_stuck(char const* why) {
-  PLAIT_CHECK(!std::exchange(stuck_, true) && on_stuck,
+  std::string const text = why + (": " + run_.waiting());
+  PLAIT_CHECK(run_.on_stuck, text.c_str());
+  PLAIT_CHECK(!std::exchange(stuck_, true),
               "a simulated program that was cancelled, since nothing could happen any more, does not "
               "end: look for a wait in a shield or in a cleanup");
-  on_stuck(why);
+  run_.on_stuck(text);
 }
 
 void sim_driver::park(time_point deadline) {
+  fill();
   plan_.move_to(plan_.now() + random_.between(step_min, step_max));
-  if (plan_.run_due() != 0 || deadline <= plan_.now()) return;
+  if (plan_.run_due() != 0) {
+    fruitless_turns_ = 0;
+    return;
+  }
+  if (deadline <= plan_.now() || !backlog_.empty()) {
+    if (++fruitless_turns_ != run_.options.spin_limit) return;
+    return get_stuck("the program goes round without waiting for anything, and tasks wait");
+  }
+  fruitless_turns_ = 0;
   time_point const next = std::min(plan_.next(), deadline);
   if (next == no_deadline) return get_stuck("nothing can happen any more, and tasks wait");
-  if (next - begin_ > options_.time_limit && !stuck_) return get_stuck("the time limit was reached");
+  if (next - run_.begin > run_.options.time_limit && !stuck_) {
+    return get_stuck("the time limit was reached, and tasks wait");
+  }
   plan_.move_to(next);
   plan_.run_due();
 }

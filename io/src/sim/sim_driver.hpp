@@ -1,78 +1,99 @@
-// The driver of a simulated world. An operation is attempted after a while, waits until what it works
-// on has changed where the world answers -EAGAIN, and completes a while after it has taken effect: a
-// cancellation that comes in between is too late, as with a kernel.
+// The driver of a program in a simulated world.
+//
+//   (begun) --room in the queue--> planned --attempt: -EAGAIN--> parked --changed--> planned
+//      |                              |
+//      | no room                      +--attempt: an effect or an error--> answered --> (finished)
+//      +--> backlogged --park--> planned
+//
+// A cancellation takes a while, too: one that finds an operation answered comes too late, as with a
+// kernel; one that finds it backlogged ends it at once, and the world never hears of it.
 #pragma once
 
 #include "../io_driver.hpp"
 #include "ready_order.hpp"
-#include "sim_world.hpp"
+#include "simulation.hpp"
 
 #include <plait/detail/splitmix64.hpp>
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
 namespace plait::io::sim {
 
 class sim_driver final : public io_driver {
  public:
-  explicit sim_driver(testing::sim_options const& options);
+  explicit sim_driver(simulation& run);
+  // In a simulation of its own.
+  explicit sim_driver(std::unique_ptr<simulation> run);
   ~sim_driver() override;
 
-  // Called once when nothing can happen any more or the time is over; it cancels what waits.
-  std::function<void(char const* why)> on_stuck;
-
-  std::uint64_t trace() const noexcept { return trace_.value(); }
-  duration elapsed() const noexcept { return plan_.now() - begin_; }
-  file_system& files() noexcept { return world_.files(); }
-  std::size_t open_descriptors() const noexcept { return world_.open_descriptors(); }
+  simulation& run() noexcept { return run_; }
+  void tell_waiting(std::map<std::string, int>& counts) const;
+  // What can be done with a descriptor may have changed.
+  void changed(int fd);
 
   std::string_view name() const noexcept override { return "sim"; }
-  time_point now() noexcept override { return plan_.now(); }
+  time_point now() noexcept override { return run_.plan.now(); }
   std::uint64_t random() noexcept override { return plait::detail::splitmix64(program_random_); }
   int order_ready(std::span<plait::detail::resumable*> ready) override { return order_.choose(ready); }
-  system_calls& sys() noexcept override { return world_; }
+  system_calls& sys() noexcept override { return run_.world; }
   void park(time_point deadline) override;
   void wake() noexcept override {}
   void watch(fd_wait& wait) override;
   void unwatch(fd_wait& wait) noexcept override;
   void cancel(op& request) noexcept override;
-  bool accepts_many() const noexcept override { return false; }
+  bool accepts_many() const noexcept override { return accepts_many_; }
   bool wants_nonblocking() const noexcept override { return false; }
 
  private:
-  enum class phase : std::uint8_t { planned, parked, answered };
+  enum class phase : std::uint8_t { backlogged, planned, parked, answered };
   struct held {
     std::uint64_t id;
     phase is;
+    time_point last_result{};  // when the last of many results comes
   };
+  enum class way : std::uint8_t { unknown, ring, by_hand };
 
   bool begin_op(op& request) override;
+  bool goes_by_hand(op const& request);
+  bool gives_many(op const& request) const noexcept;
   int try_once(op& request);
-  void hold(driver_request& request);
+  held& hold(driver_request& request);
   held* find(driver_request* request, std::uint64_t id);
+  template <class What>
+  void after(duration d, driver_request& request, What what);
   void plan_attempt(op& request);
   void attempt(op& request);
   void look(fd_wait& wait);
+  duration until_completion();
+  void plan_result(op& request, int answer);
   void plan_end(driver_request& request, int answer);
   void plan_cancel(driver_request& request);
+  void note(int answer) noexcept;
   void end(driver_request& request, int answer);
-  void changed(int fd);
+  void fill();
   void get_stuck(char const* why);
 
-  testing::sim_options options_;
-  random_numbers random_;
+  std::unique_ptr<simulation> owned_run_;
+  simulation& run_;
+  random_numbers& random_;
+  agenda& plan_;
   ready_order order_;
   std::uint64_t program_random_;  // the program's own numbers
-  agenda plan_;
-  world world_;
-  trace_hash trace_;
-  time_point begin_;
-  std::unordered_map<driver_request*, held> held_;  // looked up, never walked: its order is no seed's
+  bool accepts_many_;
+  std::array<way, 256> ways_{};  // of io_uring's opcodes
+
+  std::unordered_map<driver_request*, held> held_;  // looked up; where it is walked the order is no matter
   std::map<std::uint64_t, fd_wait*> waits_;         // by their ids
+  std::deque<std::pair<op*, std::uint64_t>> backlog_;
+  unsigned submitted_ = 0;  // in this turn
   std::uint64_t last_id_ = 0;
+  long fruitless_turns_ = 0;  // in a row, in which nothing but the program's own steps took time
   bool stuck_ = false;
 };
 

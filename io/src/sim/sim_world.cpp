@@ -47,6 +47,12 @@ std::size_t world::drawn_window() noexcept {
   return options_.window_bytes_max - static_cast<std::size_t>(random_.below(options_.window_bytes_max));
 }
 
+int world::exhausted() noexcept {
+  if (!random_.chance(options_.exhausted)) return 0;
+  constexpr int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+  return -errors[random_.below(4)];
+}
+
 short world::ready(int fd) noexcept {
   open_file const* const f = find(fd);
   return f != nullptr ? f->ready() : POLLNVAL;
@@ -62,18 +68,21 @@ int world::close(int fd) noexcept {
 
 int world::socket(int family, int) noexcept {
   if (family != AF_INET && family != AF_INET6) return -EAFNOSUPPORT;
+  if (int const error = exhausted(); error < 0) return error;
   return enter(file_use(std::make_shared<tcp_socket>(*this, family)));
 }
 
 int world::accept(int fd) noexcept {
   open_file* const f = find(fd);
   if (f == nullptr) return -EBADF;
+  if (int const error = exhausted(); error < 0) return error;
   file_use accepted;
   int const answer = f->accept(accepted);
   return answer < 0 ? answer : enter(std::move(accepted));
 }
 
 int world::open(char const* path, int flags, mode_t permissions) noexcept {
+  if (int const error = exhausted(); error < 0) return error;
   file_node_ptr node;
   int const answer = files_.open(path, flags, permissions, node);
   return answer < 0 ? answer : enter(file_use(std::make_shared<node_file>(*this, node, flags)));

@@ -44,6 +44,8 @@ class world final : public system_calls {
   // How much of a transfer is done at once: all of it, or now and then a part.
   std::size_t some(std::size_t most) noexcept;
   std::size_t drawn_window() noexcept;
+  // For what makes a descriptor: 0, or now and then that there is none left, or no memory.
+  int exhausted() noexcept;
   open_file* find(int fd) noexcept;
   int enter(file_use of);
 

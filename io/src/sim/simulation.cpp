@@ -1,0 +1,34 @@
+#include "simulation.hpp"
+
+#include "sim_driver.hpp"
+
+#include <plait/scheduler.hpp>
+
+#include <map>
+
+namespace plait::io::sim {
+
+simulation* simulation::current() noexcept {
+  scheduler* const s = scheduler::current_or_null();
+  auto* const d = s != nullptr ? dynamic_cast<sim_driver*>(&s->io()) : nullptr;
+  return d != nullptr ? &d->run() : nullptr;
+}
+
+void simulation::changed(int fd) {
+  for (sim_driver* const d : drivers_) d->changed(fd);
+}
+
+std::string simulation::waiting() const {
+  std::map<std::string, int> counts;
+  for (sim_driver const* const d : drivers_) d->tell_waiting(counts);
+  if (counts.empty()) return "none of them for I/O";
+  std::string text;
+  for (auto const& [what, count] : counts) {
+    if (!text.empty()) text += ", ";
+    if (count > 1) text += std::to_string(count) + " x ";
+    text += what;
+  }
+  return text;
+}
+
+}  // namespace plait::io::sim

@@ -1,0 +1,53 @@
+// What the programs of one simulated run have in common: the decisions, the agenda with its clock, the
+// world, and a hash over all that happens. Each program has a sim_driver and a scheduler of its own.
+#pragma once
+
+#include "agenda.hpp"
+#include "random_numbers.hpp"
+#include "sim_world.hpp"
+
+#include <plait/testing/sim.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace plait::io::sim {
+
+class sim_driver;
+
+class simulation {
+ public:
+  explicit simulation(testing::sim_options const& given)
+      : options(given), random(options), plan(random), world(options, random, plan), begin(plan.now()) {
+    world.on_change = [this](int fd) { changed(fd); };
+  }
+  simulation(simulation const&) = delete;
+  simulation& operator=(simulation const&) = delete;
+
+  // That of the program that runs on this thread; nullptr where it is not simulated.
+  static simulation* current() noexcept;
+
+  // The drivers over this world, in the order in which they came.
+  void add(sim_driver& d) { drivers_.push_back(&d); }
+  void remove(sim_driver& d) noexcept { std::erase(drivers_, &d); }
+  // Which operations wait, of all programs.
+  std::string waiting() const;
+
+  testing::sim_options const options;
+  random_numbers random;
+  agenda plan;
+  sim::world world;
+  trace_hash trace;
+  time_point const begin;
+
+  // Called once when nothing can happen any more or a limit is reached; it cancels what waits.
+  std::function<void(std::string const& why)> on_stuck;
+
+ private:
+  void changed(int fd);
+
+  std::vector<sim_driver*> drivers_;
+};
+
+}  // namespace plait::io::sim
