@@ -179,6 +179,8 @@ TEST_CASE("driver choice: where io_uring is refused a program runs on epoll, and
                      {EACCES, "Permission denied", "seccomp"},
                      {ENOSYS, "Function not implemented", "the kernel has no io_uring"},
                      {ENOMEM, "Cannot allocate memory", "ulimit -l"},
+                     {EMFILE, "Too many open files", "ulimit -n"},
+                     {ENFILE, "Too many open files in system", "ulimit -n"},
                      {EINVAL, "Invalid argument", "io_uring_setup"}};
   for (auto const& c : cases) {
     std::string const got = refused_with(c.error);

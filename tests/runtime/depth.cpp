@@ -17,6 +17,14 @@
 
 #include <pthread.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool slow_build = true;
+#elif defined(__has_feature)
+constexpr bool slow_build = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool slow_build = false;
+#endif
+
 using plait::task;
 using plait::testing::manual_scheduler;
 
@@ -147,4 +155,27 @@ TEST_CASE("depth: all of it on a stack of 256 KiB") {
   CHECK(in_loop == million);
   CHECK(in_chain == depth);
   CHECK(thrown == "from below");
+}
+
+TEST_CASE("depth: ten million awaits in a loop, and a chain of a million tasks, on a stack of 256 KiB") {
+  // A sanitizer's frames are large and slow: a tenth of it.
+  constexpr int less = slow_build ? 10 : 1;
+  constexpr int awaits = 10 * million / less;
+  constexpr int levels = million / less;
+  long of_tasks = 0;
+  long of_operations = 0;
+  long in_chain = 0;
+  long in_waiting_chain = 0;
+  std::string const error = on_small_stack(small_stack, [&] {
+    manual_scheduler m;
+    of_tasks = m.run(loop, awaits);
+    of_operations = m.run(ready_loop, awaits);
+    in_chain = m.run(recurse, levels);
+    in_waiting_chain = m.run(recurse_to_a_wait, levels);
+  });
+  CHECK(error == "");
+  CHECK(of_tasks == awaits);
+  CHECK(of_operations == awaits);
+  CHECK(in_chain == levels);
+  CHECK(in_waiting_chain == levels);
 }
