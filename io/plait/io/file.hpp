@@ -135,8 +135,8 @@ class file {
 
   // Returns when all that was written before is on the device: content, size and times; sync_data
   // leaves out times. A failure (EIO, ENOSPC, EDQUOT) means that some of it is lost, and every later
-  // sync of this file fails likewise: write the content anew, into another file. Cancelling it
-  // says nothing about what has reached the device.
+  // sync through this object fails likewise: write the content anew, into another file. Cancelling
+  // it says nothing about what has reached the device.
   sync_operation sync() noexcept { return sync_operation(lowerings::sync, fd()); }
   sync_operation sync_data() noexcept { return sync_operation(lowerings::sync_data, fd()); }
 
