@@ -76,6 +76,10 @@ class system_calls {
   virtual int ftruncate(int fd, std::uint64_t bytes) noexcept;
   virtual int rename(char const* from, char const* to, unsigned flags) noexcept;  // renameat2's
   virtual int unlink(char const* path) noexcept;
+  virtual int chmod(char const* path, mode_t mode) noexcept;
+  // Of a socket: the mode of the file that it is bound to later.
+  virtual int fchmod(int fd, mode_t mode) noexcept;
+  virtual int flock(int fd, int how) noexcept;
   virtual int rmdir(char const* path) noexcept;
   virtual int mkdir(char const* path, mode_t permissions) noexcept;
   // The next entries of an open directory, as getdents64(2) packs them (struct dirent64): their bytes,

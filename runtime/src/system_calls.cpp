@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -171,6 +172,20 @@ int system_calls::rename(char const* from, char const* to, unsigned flags) noexc
 }
 
 int system_calls::unlink(char const* path) noexcept { return or_errno(::unlink(path)); }
+
+int system_calls::chmod(char const* path, mode_t mode) noexcept {
+  return or_errno(::chmod(path, mode));
+}
+
+int system_calls::fchmod(int fd, mode_t mode) noexcept { return or_errno(::fchmod(fd, mode)); }
+
+int system_calls::flock(int fd, int how) noexcept {
+  int answer;
+  do {
+    answer = or_errno(::flock(fd, how));
+  } while (answer == -EINTR);
+  return answer;
+}
 
 int system_calls::rmdir(char const* path) noexcept { return or_errno(::rmdir(path)); }
 
