@@ -7,7 +7,8 @@
 //     for_each_seed(1000, [] { return client_and_server(); });   // a failure names its seed
 //
 // A run in which nothing can happen any more, while tasks wait, is cancelled and throws sim_stuck.
-// One thread; a world has TCP, files and timers. Thread and process pools are not in it.
+// One thread; a world has TCP, UDP, UNIX sockets with descriptor passing, pipes, files and timers. Thread
+// and process pools are not in it.
 #pragma once
 
 #include <plait/cancel.hpp>
@@ -61,7 +62,22 @@ struct sim_options {
   unsigned queue_entries = 0;            // so many submissions in a turn, others wait; 0: any number
   duration completion_grid{};            // completions come at its multiples, many at once
   long spin_limit = 100'000;             // turns in a row in which the program waits for nothing
+  double loss = 0;                       // that a datagram, or a segment that opens a connection, is lost
+  double duplicate = 0;                  // that it comes twice; in any order they come anyway
+  std::size_t descriptors_max = 65536;   // then EMFILE
   duration time_limit = std::chrono::hours(24);
+};
+
+// What a world still holds when its program has ended and what was under way has arrived. All of it is 0
+// after a program that has closed what it opened, but for descriptors that it keeps on purpose.
+struct sim_ledger {
+  std::size_t descriptors = 0;
+  std::size_t files = 0;     // open, and reached by no descriptor
+  std::size_t segments = 0;  // under way for ever
+  std::size_t events = 0;    // timers that do not end
+  std::size_t names = 0;     // ports and addresses that nobody gave back
+
+  bool operator==(sim_ledger const&) const = default;
 };
 
 // Nothing could happen any more, or the time limit was reached, while tasks waited.
@@ -92,6 +108,8 @@ class sim_run {
   std::uint64_t trace() const noexcept;  // the same for the same seed and program
   duration elapsed() const noexcept;     // virtual
   std::size_t open_descriptors() const noexcept;
+  // Lets what is under way arrive first, which takes virtual time.
+  sim_ledger ledger();
 
   // The machine's power fails, and comes back when `run` is called again. Files and directories keep
   // what was synced; of the rest they lose all, nothing, or some: sectors of 512 bytes, and names

@@ -147,6 +147,14 @@ int file_system::make_directory(char const* path, mode_t permissions) {
   return 0;
 }
 
+int file_system::chmod(char const* path, mode_t mode) {
+  file_node_ptr node;
+  if (int const answer = find(path, node); answer < 0) return answer;
+  node->mode = (node->mode & S_IFMT) | (mode & 07777);
+  node->changed = plan_.now();
+  return 0;
+}
+
 int file_system::rename(char const* from, char const* to, unsigned flags) {
   place old_place;
   place new_place;

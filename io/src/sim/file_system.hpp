@@ -57,6 +57,7 @@ class file_system {
   // A file for a socket; -EADDRINUSE where something is there.
   int make_socket(std::string const& path, mode_t mode, any_socket& bound, file_node_ptr& made);
   int make_directory(char const* path, mode_t permissions);
+  int chmod(char const* path, mode_t mode);
   int rename(char const* from, char const* to, unsigned flags);
   int remove_file(char const* path);
   int remove_directory(char const* path);

@@ -3,9 +3,14 @@
 namespace plait::io::sim {
 
 network::fate network::fate_of(socket_address const&, socket_address const&) noexcept {
-  // One in a thousand is very late.
-  int const times = random_.chance(0.001) ? 50 : 1;
-  return {random_.between(options_.latency_min, options_.latency_max) * times};
+  auto const latency = [this] {
+    int const times = random_.chance(0.001) ? 50 : 1;  // one in a thousand is very late
+    return random_.between(options_.latency_min, options_.latency_max) * times;
+  };
+  fate f{latency(), false, std::nullopt};
+  f.lost = random_.chance(options_.loss);
+  if (random_.chance(options_.duplicate)) f.again = latency();
+  return f;
 }
 
 // References to a deque's elements stay valid while it changes at its ends.
@@ -34,7 +39,9 @@ void network::deliver(line on) {
 
 void network::datagram(socket_address const& from, socket_address const& to,
                        std::function<void()> arrive) {
-  plan_.after(fate_of(from, to).after, std::move(arrive));
+  fate const f = fate_of(from, to);
+  if (f.again) plan_.after(*f.again, arrive);
+  if (!f.lost) plan_.after(f.after, std::move(arrive));
 }
 
 void network::end() {

@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace plait::io::sim {
 
@@ -29,13 +30,17 @@ class network {
   // The order is nobody's.
   void datagram(socket_address const& from, socket_address const& to, std::function<void()> arrive);
 
+  std::size_t under_way() const noexcept { return lines_.size(); }
+
   // Forgets everything, and carries nothing any more.
   void end();
 
  private:
   // What becomes of one segment or datagram.
   struct fate {
-    duration after;  // it arrives then
+    duration after;                 // it arrives then
+    bool lost;                      // or never: datagrams only
+    std::optional<duration> again;  // and once more: datagrams only
   };
   struct travelling {
     std::function<void()> arrive;

@@ -8,8 +8,10 @@
 
 namespace plait::io::sim {
 
-open_file::~open_file() = default;
+open_file::open_file(world& in) noexcept : world_(in) { ++world_.open_files_; }
+open_file::~open_file() { --world_.open_files_; }
 
+int open_file::chmod(mode_t) noexcept { return 0; }
 ssize_t open_file::read(void*, std::size_t) noexcept { return -EINVAL; }
 ssize_t open_file::write(void const*, std::size_t) noexcept { return -EINVAL; }
 ssize_t open_file::pread(void*, std::size_t, std::uint64_t) noexcept { return -ESPIPE; }

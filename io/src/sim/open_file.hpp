@@ -1,5 +1,5 @@
-// What stands behind a descriptor of the simulated world. Each kind of open file overrides what it can
-// do; what it cannot is answered like the kernel's: results, or a negative errno.
+// What stands behind a descriptor of the simulated world. Each kind of open file overrides what it
+// can do; what it cannot is answered like the kernel's: results, or a negative errno.
 #pragma once
 
 #include <plait/testing/sim.hpp>
@@ -24,13 +24,14 @@ using open_file_ptr = std::shared_ptr<open_file>;
 
 class open_file : public std::enable_shared_from_this<open_file> {
  public:
-  explicit open_file(world& in) noexcept : world_(in) {}
+  explicit open_file(world& in) noexcept;
   open_file(open_file const&) = delete;
   open_file& operator=(open_file const&) = delete;
   virtual ~open_file();
 
   virtual short ready() const noexcept = 0;  // poll(2)'s events that are there now
   virtual int stat(struct stat& into) const noexcept = 0;
+  virtual int chmod(mode_t mode) noexcept;
 
   virtual ssize_t read(void* to, std::size_t bytes) noexcept;
   virtual ssize_t write(void const* from, std::size_t bytes) noexcept;

@@ -29,6 +29,7 @@ duration sim_run::elapsed() const noexcept { return parts_->world.plan.now() - p
 std::size_t sim_run::open_descriptors() const noexcept { return parts_->world.world.open_descriptors(); }
 
 void sim_run::lose_power() { parts_->world.world.files().lose_power(); }
+sim_ledger sim_run::ledger() { return parts_->world.ledger(); }
 
 sim_run::watch::watch(sim_run& run, cancel_scope& scope) : run_(run) {
   parts& p = *run.parts_;

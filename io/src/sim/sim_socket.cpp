@@ -82,6 +82,7 @@ ssize_t any_socket::write(void const* from, std::size_t bytes) noexcept {
   return sendmsg(message, 0);
 }
 
+int any_socket::shutdown(int) noexcept { return -ENOTCONN; }
 int any_socket::listen(int) noexcept { return -EOPNOTSUPP; }
 int any_socket::accept(file_use&) noexcept { return -EOPNOTSUPP; }
 

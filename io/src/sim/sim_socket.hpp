@@ -41,6 +41,7 @@ class any_socket : public open_file {
   int stat(struct stat& into) const noexcept override;
   ssize_t read(void* to, std::size_t bytes) noexcept override;
   ssize_t write(void const* from, std::size_t bytes) noexcept override;
+  int shutdown(int how) noexcept override;
   int listen(int backlog) noexcept override;
   int accept(file_use& accepted) noexcept override;
   int setsockopt(int level, int name, void const* value, socklen_t size) noexcept override;
@@ -48,6 +49,7 @@ class any_socket : public open_file {
   int getsockname(sockaddr* into, socklen_t& size) noexcept override;
 
   socket_address const& local() const noexcept { return local_; }
+  int type() const noexcept { return type_; }
 
  protected:
   int take_error() noexcept { return std::exchange(error_, 0); }

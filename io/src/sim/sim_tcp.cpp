@@ -68,7 +68,8 @@ int tcp_socket::connect(sockaddr const* to, socklen_t size) noexcept {
   if (wanted.family() != local_.family()) return -EAFNOSUPPORT;
   if (int const error = take_error()) return -error;
   if (local_.port() == 0) {
-    if (int const answer = world_.tcp_ports().take(local_, *this, false); answer < 0) return -EADDRNOTAVAIL;
+    if (int const answer = world_.tcp_ports().take(local_, *this, false); answer < 0)
+      return -EADDRNOTAVAIL;
   }
   remote_ = wanted;
   if (local_.is_any()) local_.set_host(remote_);
@@ -148,10 +149,10 @@ std::size_t tcp_socket::room() const noexcept {
 ssize_t tcp_socket::recvmsg(msghdr& message, int) noexcept {
   if (is_ == state::connecting) return -EAGAIN;
   if (is_ != state::connected) return error_ != 0 ? -take_error() : -ENOTCONN;
-  message.msg_namelen = 0;
-  message.msg_controllen = 0;
-  message.msg_flags = 0;
   if (!arrived_.empty()) {
+    message.msg_namelen = 0;
+    message.msg_controllen = 0;
+    message.msg_flags = 0;
     std::size_t const n = world_.some(std::min(bytes_of(message), arrived_.size()));
     scatter(message, {arrived_.data(), n});
     arrived_.erase(0, n);
@@ -174,8 +175,9 @@ ssize_t tcp_socket::sendmsg(msghdr const& message, int) noexcept {
   auto const n = static_cast<ssize_t>(text.size());
   peer_->under_way_ += text.size();
   bool const breaks = world_.random().chance(world_.options().reset);
-  world_.net().segment(peer_->line_, local_, remote_,
-                       [peer = peer_, breaks, text = std::move(text)] { peer->arrive(text, breaks); });
+  world_.net().segment(
+      peer_->line_, local_, remote_,
+      [peer = peer_, breaks, text = std::move(text)] { peer->arrive(text, breaks); });
   return n;
 }
 

@@ -1,7 +1,8 @@
 // A TCP socket of the simulated world: a listener, or one end of a connection. The peers know each
 // other directly; what one sends reaches the other by the network.
 //
-//   client: fresh --connect--> connecting --SYN-ACK--> connected        (SYN again after 1, 2, 4 ... s)
+//   client: fresh --connect--> connecting --SYN-ACK--> connected        (SYN again after 1, 2, 4
+//   ... s)
 //                                  |  refused, or nothing for 127 s
 //                                  +---> fresh, with an error
 //   server: made by a SYN, connected when the ACK has come; then it waits in the listener's backlog
@@ -58,7 +59,7 @@ class tcp_socket final : public any_socket {
   std::size_t backlog_ = 0;
 
   // A connection's end.
-  tcp_ptr peer_;  // until both are closed
+  tcp_ptr peer_;        // until both are closed
   network::line line_;  // to here
   agenda::event retry_{};
   bool syn_taken_ = false;

@@ -1,6 +1,9 @@
 #include "sim_world.hpp"
 
+#include "sim_pipe.hpp"
 #include "sim_tcp.hpp"
+#include "sim_udp.hpp"
+#include "sim_unix.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -47,7 +50,8 @@ std::size_t world::drawn_window() noexcept {
   return options_.window_bytes_max - static_cast<std::size_t>(random_.below(options_.window_bytes_max));
 }
 
-int world::exhausted() noexcept {
+int world::exhausted(std::size_t wanted) noexcept {
+  if (table_.size() + wanted > options_.descriptors_max) return -EMFILE;
   if (!random_.chance(options_.exhausted)) return 0;
   constexpr int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
   return -errors[random_.below(4)];
@@ -58,6 +62,15 @@ short world::ready(int fd) noexcept {
   return f != nullptr ? f->ready() : POLLNVAL;
 }
 
+testing::sim_ledger world::ledger() const noexcept {
+  std::size_t reached = 0;
+  for (auto at = table_.begin(); at != table_.end(); ++at) {
+    if (at->second.file()->descriptors_.front() == at->first) ++reached;
+  }
+  return {table_.size(), open_files_ - reached, network_.under_way(), plan_.size(),
+          tcp_ports_.size() + udp_ports_.size() + unix_names_.size()};
+}
+
 int world::close(int fd) noexcept {
   auto const at = table_.find(fd);
   if (at == table_.end()) return -EBADF;
@@ -66,10 +79,34 @@ int world::close(int fd) noexcept {
   return 0;
 }
 
-int world::socket(int family, int) noexcept {
-  if (family != AF_INET && family != AF_INET6) return -EAFNOSUPPORT;
+int world::socket(int family, int type) noexcept {
   if (int const error = exhausted(); error < 0) return error;
-  return enter(file_use(std::make_shared<tcp_socket>(*this, family)));
+  bool const streams = (type & SOCK_STREAM) != 0;
+  if (family == AF_UNIX) {
+    if (streams) return enter(file_use(std::make_shared<unix_stream_socket>(*this)));
+    return enter(file_use(std::make_shared<unix_datagram_socket>(*this)));
+  }
+  if (family != AF_INET && family != AF_INET6) return -EAFNOSUPPORT;
+  if (streams) return enter(file_use(std::make_shared<tcp_socket>(*this, family)));
+  return enter(file_use(std::make_shared<udp_socket>(*this, family)));
+}
+
+int world::enter_pair(std::pair<open_file_ptr, open_file_ptr> ends, std::span<int, 2> into) {
+  into[0] = enter(file_use(std::move(ends.first)));
+  into[1] = enter(file_use(std::move(ends.second)));
+  return 0;
+}
+
+int world::socketpair(int type, std::span<int, 2> ends) noexcept {
+  if (int const error = exhausted(2); error < 0) return error;
+  return enter_pair((type & SOCK_STREAM) != 0 ? unix_stream_socket::make_pair(*this)
+                                              : unix_datagram_socket::make_pair(*this),
+                    ends);
+}
+
+int world::pipe(std::span<int, 2> ends) noexcept {
+  if (int const error = exhausted(2); error < 0) return error;
+  return enter_pair(pipe_end::make_pair(*this), ends);
 }
 
 int world::accept(int fd) noexcept {
@@ -131,6 +168,16 @@ int world::fstat(int fd, struct stat& into) noexcept {
   into = {};
   return f != nullptr ? f->stat(into) : -EBADF;
 }
+
+int world::fchmod(int fd, mode_t mode) noexcept {
+  open_file* const f = find(fd);
+  return f != nullptr ? f->chmod(mode) : -EBADF;
+}
+
+int world::chmod(char const* path, mode_t mode) noexcept { return files_.chmod(path, mode); }
+
+// Nobody holds a lock across an await.
+int world::flock(int fd, int) noexcept { return is_open(fd) ? 0 : -EBADF; }
 
 int world::set_nonblocking(int fd, bool wanted) noexcept {
   open_file* const f = find(fd);
@@ -254,8 +301,6 @@ int world::getpeername(int fd, sockaddr* into, socklen_t& size) noexcept {
 
 int world::open_signals(sigset_t const&) noexcept { return -ENOSYS; }
 int world::change_held_signals(int, sigset_t const&, sigset_t*) noexcept { return -ENOSYS; }
-int world::socketpair(int, std::span<int, 2>) noexcept { return -ENOSYS; }
-int world::pipe(std::span<int, 2>) noexcept { return -ENOSYS; }
 int world::create_thread(pthread_t&, void* (*)(void*), void*) noexcept { return -ENOSYS; }
 int world::spawn_self(pid_t&, char* const[], char* const[], int) noexcept { return -ENOSYS; }
 pid_t world::fork() noexcept { return -ENOSYS; }

@@ -10,6 +10,7 @@
 #include "open_file.hpp"
 #include "sim_files.hpp"
 #include "sim_socket.hpp"
+#include "sim_unix.hpp"
 
 #include <plait/system_calls.hpp>
 #include <plait/testing/sim.hpp>
@@ -34,20 +35,26 @@ class world final : public system_calls {
   short ready(int fd) noexcept;
   std::size_t open_descriptors() const noexcept { return table_.size(); }
 
+  testing::sim_ledger ledger() const noexcept;
+
   // For its open files.
   testing::sim_options const& options() const noexcept { return options_; }
   random_numbers& random() noexcept { return random_; }
   agenda& plan() noexcept { return plan_; }
   network& net() noexcept { return network_; }
   port_space& tcp_ports() noexcept { return tcp_ports_; }
+  port_space& udp_ports() noexcept { return udp_ports_; }
+  unix_names& unix_sockets() noexcept { return unix_names_; }
   file_system& files() noexcept { return files_; }
   // How much of a transfer is done at once: all of it, or now and then a part.
   std::size_t some(std::size_t most) noexcept;
   std::size_t drawn_window() noexcept;
-  // For what makes a descriptor: 0, or now and then that there is none left, or no memory.
-  int exhausted() noexcept;
+  // For what makes so many descriptors: 0, or that none are left; now and then although there are, or
+  // that there is no memory.
+  int exhausted(std::size_t wanted = 1) noexcept;
   open_file* find(int fd) noexcept;
   int enter(file_use of);
+  bool is_full() const noexcept { return table_.size() >= options_.descriptors_max; }
 
   bool is_open(int fd) noexcept override { return table_.count(fd) != 0; }
   int close(int fd) noexcept override;
@@ -78,18 +85,21 @@ class world final : public system_calls {
   int rmdir(char const* path) noexcept override;
   int mkdir(char const* path, mode_t permissions) noexcept override;
   ssize_t getdents(int fd, void* into, std::size_t bytes) noexcept override;
+  int chmod(char const* path, mode_t mode) noexcept override;
+  int fchmod(int fd, mode_t mode) noexcept override;
+  int flock(int fd, int how) noexcept override;
 
   ssize_t sendmsg(int fd, msghdr const& message, int flags) noexcept override;
   ssize_t recvmsg(int fd, msghdr& message, int flags) noexcept override;
   ssize_t read(int fd, void* to, std::size_t bytes) noexcept override;
   ssize_t write(int fd, void const* from, std::size_t bytes) noexcept override;
   int set_nonblocking(int fd, bool wanted) noexcept override;
+  int socketpair(int type, std::span<int, 2> ends) noexcept override;
+  int pipe(std::span<int, 2> ends) noexcept override;
 
   // Not in this world.
   int open_signals(sigset_t const&) noexcept override;
   int change_held_signals(int, sigset_t const&, sigset_t*) noexcept override;
-  int socketpair(int, std::span<int, 2>) noexcept override;
-  int pipe(std::span<int, 2>) noexcept override;
   int create_thread(pthread_t&, void* (*)(void*), void*) noexcept override;
   int spawn_self(pid_t&, char* const[], char* const[], int) noexcept override;
   pid_t fork() noexcept override;
@@ -101,12 +111,19 @@ class world final : public system_calls {
   int unmap_memory(void*, std::size_t) noexcept override;
 
  private:
+  friend class open_file;
+
+  int enter_pair(std::pair<open_file_ptr, open_file_ptr> ends, std::span<int, 2> into);
+
   testing::sim_options const options_;
   random_numbers& random_;
   agenda& plan_;
   network network_;
   port_space tcp_ports_;
+  port_space udp_ports_;
   file_system files_;
+  unix_names unix_names_{files_};
+  std::size_t open_files_ = 0;
   std::map<int, file_use> table_;
 };
 

@@ -31,4 +31,13 @@ std::string simulation::waiting() const {
   return text;
 }
 
+testing::sim_ledger simulation::ledger() {
+  time_point const end = plan.now() + options.time_limit;
+  while (plan.next() <= end && plan.size() != 0) {
+    plan.move_to(plan.next());
+    plan.run_due();
+  }
+  return world.ledger();
+}
+
 }  // namespace plait::io::sim

@@ -33,6 +33,8 @@ class simulation {
   void remove(sim_driver& d) noexcept { std::erase(drivers_, &d); }
   // Which operations wait, of all programs.
   std::string waiting() const;
+  // What is left when all that is under way has arrived.
+  testing::sim_ledger ledger();
 
   testing::sim_options const options;
   random_numbers random;
