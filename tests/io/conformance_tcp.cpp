@@ -1,7 +1,6 @@
 // What TCP does on every driver, one operation and one event at a time.
 #include "support/conformance.hpp"
 
-#include <plait/cancel.hpp>
 #include <plait/io/error.hpp>
 #include <plait/io/tcp.hpp>
 #include <plait/io/wait.hpp>
@@ -15,7 +14,6 @@
 #include <utility>
 
 using namespace std::chrono_literals;
-using plait::cancel_scope;
 using plait::task;
 using plait::task_group;
 using plait::io::address;
@@ -23,47 +21,14 @@ using plait::io::io_error;
 using plait::io::tcp_listener;
 using plait::io::tcp_options;
 using plait::io::tcp_stream;
+using plait::test::a_while;
+using plait::test::action;
+using plait::test::attempt;
+using plait::test::event;
+using plait::test::then_set;
+using plait::test::under;
 
 namespace {
-
-std::string word_of(io_error const& e) {
-  if (e.code() == plait::io::errc::closed) return "closed";
-  if (e.code() == plait::io::errc::end_of_file) return "end";
-  if (e.code() == plait::io::errc::busy) return "busy";
-  if (e.code() == std::errc::connection_reset) return "reset";
-  if (e.code() == std::errc::broken_pipe) return "broken pipe";
-  if (e.code() == std::errc::connection_refused) return "refused";
-  return e.what();
-}
-
-using action = std::function<task<std::string>()>;
-
-// Runs an action, by name of what came of it; `scope` can be cancelled meanwhile.
-struct attempt {
-  cancel_scope* scope = nullptr;
-  std::string word;
-
-  task<> run(action const& act) {
-    word = "cancelled";
-    auto const body = [&](cancel_scope& s) -> task<> {
-      scope = &s;
-      std::string said;
-      try {
-        said = co_await act();
-      } catch (io_error const& e) {
-        said = word_of(e);
-      } catch (plait::timed_out const&) {
-        said = "timed out";
-      }
-      word = said;
-    };
-    co_await plait::with_cancel_scope(body);
-    scope = nullptr;
-  }
-};
-
-// Lets what is under way arrive.
-task<> a_while() { co_await plait::sleep_for(4ms); }
 
 // Two ends of a connection, and an action on the near one.
 struct ends {
@@ -97,46 +62,6 @@ task<> drain(tcp_stream& stream, bool const& done) {
     bool const in_time = co_await plait::move_on_after(20ms, read);
     static_cast<void>(in_time);
   }
-}
-
-action then_set(bool& done, action act) {
-  return [&done, act = std::move(act)]() -> task<std::string> {
-    std::string const word = co_await act();
-    done = true;
-    co_return word;
-  };
-}
-
-enum class event { there, later, cancelled_before, cancelled_during, closed_during, deadline };
-
-// What is done to an action that would wait: `complete` makes it end by itself, `close` closes what it
-// works on.
-task<std::string> under(event e, action const& act, std::function<task<>()> const& complete,
-                        std::function<task<>()> const& close) {
-  attempt a;
-  action const timed = [&]() -> task<std::string> { co_return co_await plait::with_timeout(3ms, act()); };
-  if (e == event::there) co_await complete();
-  co_await plait::with_task_group([&](task_group& g) -> task<> {
-    auto const run = [&]() -> task<> { co_await a.run(e == event::deadline ? timed : act); };
-    g.spawn(run);
-    co_await a_while();
-    if (e == event::later) co_await complete();
-    if (e == event::cancelled_during && a.scope != nullptr) a.scope->cancel();
-    if (e == event::closed_during) co_await close();
-    co_await g.join();
-  });
-  co_return a.word;
-}
-
-// An action in a scope that is cancelled already.
-task<std::string> too_late(action const& act) {
-  attempt a;
-  action const cancelled_first = [&]() -> task<std::string> {
-    a.scope->cancel();
-    co_return co_await act();
-  };
-  co_await a.run(cancelled_first);
-  co_return a.word;
 }
 
 action read_some(tcp_stream& stream) {
@@ -190,14 +115,12 @@ task<std::string> reading(event e, action (*make)(tcp_stream&)) {
   ends c = co_await connected();
   auto const complete = [&]() -> task<> { co_await c.far.write_all("12345678"); };
   auto const close = [&]() -> task<> { co_await c.near.close(); };
-  if (e == event::cancelled_before) co_return co_await too_late(make(c.near));
   co_return co_await under(e, make(c.near), complete, close);
 }
 
 task<std::string> writing(event e, action (*make)(tcp_stream&)) {
   ends c = co_await connected();
-  if (e == event::cancelled_before) co_return co_await too_late(make(c.near));
-  if (e != event::there) co_await fill(c.near);
+  if (e != event::there && e != event::cancelled_before) co_await fill(c.near);
   bool done = false;
   auto const complete = [&]() -> task<> {
     if (e == event::later) co_await drain(c.far, done);
@@ -217,7 +140,6 @@ task<std::string> accepting(event e) {
     listener.close();
     co_return;
   };
-  if (e == event::cancelled_before) co_return co_await too_late(accept(listener));
   co_return co_await under(e, accept(listener), complete, close);
 }
 
@@ -225,14 +147,12 @@ task<std::string> waiting_to_read(event e) {
   ends c = co_await connected();
   auto const complete = [&]() -> task<> { co_await c.far.write_all("x"); };
   auto const nothing = []() -> task<> { co_return; };
-  if (e == event::cancelled_before) co_return co_await too_late(wait_for(c.near, POLLIN));
   co_return co_await under(e, wait_for(c.near, POLLIN), complete, nothing);
 }
 
 task<std::string> waiting_to_write(event e) {
   ends c = co_await connected();
-  if (e == event::cancelled_before) co_return co_await too_late(wait_for(c.near, POLLOUT));
-  if (e != event::there) co_await fill(c.near);
+  if (e != event::there && e != event::cancelled_before) co_await fill(c.near);
   bool done = false;
   auto const complete = [&]() -> task<> {
     if (e == event::later) co_await drain(c.far, done);
@@ -448,7 +368,7 @@ CONFORMANCE_TEST("tcp connect: cancelled before", "cancelled") {
     tcp_stream const stream = co_await tcp_stream::connect(to);
     co_return "ok";
   };
-  co_return co_await too_late(connect);
+  co_return co_await under(event::cancelled_before, connect, {}, {});
 }
 
 CONFORMANCE_TEST("wait_readable: data is there", "ok") { co_return co_await waiting_to_read(event::there); }

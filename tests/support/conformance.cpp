@@ -2,14 +2,15 @@
 
 #include "support/io_peer.hpp"
 
-#include <plait/cancel.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
 #include <plait/testing/sim.hpp>
+#include <plait/timeout.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <utility>
 
 namespace plait::test {
 namespace {
@@ -75,7 +76,8 @@ void conform_in_simulation(conformance_body body, std::vector<std::string> const
     std::string const word = world.run([&] { return body(at); });
     INFO("seed " << seed << " said \"" << word << "\"");
     CHECK(may_come(word, words));
-    CHECK(world.open_descriptors() == 0);
+    bool const nothing_left = world.ledger() == testing::sim_ledger{};
+    CHECK(nothing_left);
     said.insert(word);
   }
   for (std::string const& word : words) {
@@ -83,6 +85,103 @@ void conform_in_simulation(conformance_body body, std::vector<std::string> const
     INFO("no seed said \"" << word << "\"");
     CHECK(said.count(word) == 1);
   }
+}
+
+std::string word_of(io::io_error const& e) {
+  static std::pair<std::error_code, char const*> const words[] = {
+      {make_error_code(io::errc::closed), "closed"},
+      {make_error_code(io::errc::end_of_file), "end"},
+      {make_error_code(io::errc::busy), "busy"},
+      {make_error_code(std::errc::connection_reset), "reset"},
+      {make_error_code(std::errc::broken_pipe), "broken pipe"},
+      {make_error_code(std::errc::connection_refused), "refused"},
+      {make_error_code(std::errc::no_such_file_or_directory), "not there"},
+      {make_error_code(std::errc::address_in_use), "in use"},
+      {make_error_code(std::errc::message_size), "too long"},
+      {make_error_code(std::errc::not_connected), "not connected"},
+      {make_error_code(std::errc::wrong_protocol_type), "another type"},
+      {make_error_code(std::errc::destination_address_required), "no address"},
+      {make_error_code(std::errc::bad_file_descriptor), "no descriptor"},
+      {make_error_code(std::errc::invalid_argument), "invalid"},
+      {make_error_code(std::errc::operation_not_permitted), "not permitted"},
+      {make_error_code(std::errc::address_family_not_supported), "another family"},
+  };
+  for (auto const& [code, word] : words) {
+    if (e.code() == code) return word;
+  }
+  return e.what();
+}
+
+task<> attempt::run(action const& act) {
+  word = "cancelled";
+  auto const body = [&](cancel_scope& s) -> task<> {
+    scope = &s;
+    std::string said;
+    try {
+      said = co_await act();
+    } catch (io::io_error const& e) {
+      said = word_of(e);
+    } catch (timed_out const&) {
+      said = "timed out";
+    }
+    word = said;
+  };
+  co_await with_cancel_scope(body);
+  scope = nullptr;
+}
+
+task<std::string> outcome_of(action const& act) {
+  attempt a;
+  co_await a.run(act);
+  co_return a.word;
+}
+
+task<> a_while() { co_await sleep_for(std::chrono::milliseconds(4)); }
+
+namespace {
+
+task<std::string> too_late(action const& act) {
+  attempt a;
+  action const cancelled_first = [&]() -> task<std::string> {
+    a.scope->cancel();
+    co_return co_await act();
+  };
+  co_await a.run(cancelled_first);
+  co_return a.word;
+}
+
+}  // namespace
+
+task<std::string> under(event e, action const& act, std::function<task<>()> const& complete,
+                        std::function<task<>()> const& close) {
+  if (e == event::cancelled_before) co_return co_await too_late(act);
+  attempt a;
+  action const timed = [&]() -> task<std::string> {
+    co_return co_await with_timeout(std::chrono::milliseconds(3), act());
+  };
+  if (e == event::there) co_await complete();
+  co_await with_task_group([&](task_group& g) -> task<> {
+    auto const run = [&]() -> task<> { co_await a.run(e == event::deadline ? timed : act); };
+    g.spawn(run);
+    co_await a_while();
+    if (e == event::later) co_await complete();
+    if (e == event::cancelled_during && a.scope != nullptr) a.scope->cancel();
+    if (e == event::closed_during) co_await close();
+    co_await g.join();
+  });
+  co_return a.word;
+}
+
+task<std::string> while_waiting(action const& act, std::function<task<>()> const& other) {
+  return under(event::later, act, other, other);
+}
+
+action then_set(bool& done, action act) {
+  return [&done, act = std::move(act)]() -> task<std::string> {
+    std::string const word = co_await act();
+    done = true;
+    co_return word;
+  };
 }
 
 }  // namespace plait::test

@@ -9,11 +9,13 @@
 
 #include "support/io_test.hpp"
 
-#include <plait/io/address.hpp>
+#include <plait/cancel.hpp>
+#include <plait/io/error.hpp>
 #include <plait/task.hpp>
 
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,38 @@ task<std::string> past_its_deadline(task<std::string> body);
 
 void conform_on_kernel(driver_kind kind, conformance_body body, std::vector<std::string> const& words);
 void conform_in_simulation(conformance_body body, std::vector<std::string> const& words);
+
+// What is done, and in a word what came of it.
+using action = std::function<task<std::string>()>;
+
+std::string word_of(io::io_error const& e);
+
+// Runs an action; `scope` can be cancelled meanwhile.
+struct attempt {
+  cancel_scope* scope = nullptr;
+  std::string word;
+
+  task<> run(action const& act);
+};
+
+// The word of an action that nobody disturbs.
+task<std::string> outcome_of(action const& act);
+
+// Lets what is under way arrive.
+task<> a_while();
+
+enum class event { there, later, cancelled_before, cancelled_during, closed_during, deadline };
+
+// What is done to an action that would wait: `complete` makes it end by itself, `close` closes what it
+// works on.
+task<std::string> under(event e, action const& act, std::function<task<>()> const& complete,
+                        std::function<task<>()> const& close);
+
+// Runs the action, and `other` a while later.
+task<std::string> while_waiting(action const& act, std::function<task<>()> const& other);
+
+// An action that sets `done` when it has ended well.
+action then_set(bool& done, action act);
 
 }  // namespace plait::test
 
