@@ -25,6 +25,7 @@ using plait::test::a_while;
 using plait::test::action;
 using plait::test::attempt;
 using plait::test::event;
+using plait::test::outcome_of;
 using plait::test::then_set;
 using plait::test::under;
 
@@ -220,6 +221,25 @@ task<std::string> raced() {
   co_return got == "12345678" ? word : "lost: " + got;
 }
 
+// With two connections in a backlog that has room for them and no more.
+task<std::string> crowding(event e) {
+  tcp_listener const listener = tcp_listener::listen(address::loopback(0), {.backlog = 1});
+  address const to = listener.local_address();
+  tcp_stream const first = co_await tcp_stream::connect(to);
+  tcp_stream const second = co_await tcp_stream::connect(to);
+  co_await a_while();
+  action const third = [&]() -> task<std::string> {
+    tcp_stream const stream = co_await tcp_stream::connect(to);
+    co_return "ok";
+  };
+  co_return co_await under(e, third, {}, {});
+}
+
+// Until nothing is under way, however late it was.
+task<> settle(plait::test::stage const& at) {
+  co_await plait::sleep_for(at.simulated() ? plait::duration(1s) : plait::duration(4ms));
+}
+
 }  // namespace
 
 CONFORMANCE_TEST("tcp read_some: data is there", "ok") {
@@ -369,6 +389,55 @@ CONFORMANCE_TEST("tcp connect: cancelled before", "cancelled") {
     co_return "ok";
   };
   co_return co_await under(event::cancelled_before, connect, {}, {});
+}
+
+CONFORMANCE_TEST("tcp read_some: what came before a reset", "ok, then reset") {
+  ends c = co_await connected();
+  co_await c.far.write_some("x");
+  co_await settle(at);
+  c.far.abort();
+  co_await settle(at);
+  std::string const first = co_await outcome_of(read_some(c.near));
+  co_return first + ", then " + co_await outcome_of(read_some(c.near));
+}
+CONFORMANCE_TEST("tcp read_some: after a shutdown for reading", "end") {
+  ends c = co_await connected();
+  c.near.shutdown(plait::io::shutdown_direction::read);
+  co_return co_await outcome_of(read_some(c.near));
+}
+CONFORMANCE_TEST("tcp read_some: the own half has ended, the peer's goes on", "end, then ok") {
+  ends c = co_await connected();
+  c.near.shutdown(plait::io::shutdown_direction::write);
+  std::string const far = co_await outcome_of(read_some(c.far));
+  co_await c.far.write_some("x");
+  co_return far + ", then " + co_await outcome_of(read_some(c.near));
+}
+CONFORMANCE_TEST("tcp write_some: the peer has closed", "ok, then broken pipe, then end") {
+  ends c = co_await connected();
+  co_await c.far.close();
+  co_await settle(at);
+  std::string const first = co_await outcome_of(write_some(c.near));
+  co_await settle(at);
+  std::string const second = co_await outcome_of(write_some(c.near));
+  co_return first + ", then " + second + ", then " + co_await outcome_of(read_some(c.near));
+}
+CONFORMANCE_TEST("tcp write_some: after a shutdown for writing", "broken pipe") {
+  ends c = co_await connected();
+  c.near.shutdown(plait::io::shutdown_direction::write);
+  co_return co_await outcome_of(write_some(c.near));
+}
+CONFORMANCE_TEST("tcp accept: the listener closes before it accepts", "reset") {
+  std::optional<tcp_listener> listener = tcp_listener::listen(address::loopback(0));
+  tcp_stream client = co_await tcp_stream::connect(listener->local_address());
+  co_await settle(at);
+  listener.reset();
+  co_return co_await outcome_of(read_some(client));
+}
+CONFORMANCE_TEST("tcp connect: the backlog is full, cancelled during", "cancelled") {
+  co_return co_await crowding(event::cancelled_during);
+}
+CONFORMANCE_TEST("tcp connect: the backlog is full, and the deadline passes", "timed out") {
+  co_return co_await crowding(event::deadline);
 }
 
 CONFORMANCE_TEST("wait_readable: data is there", "ok") { co_return co_await waiting_to_read(event::there); }
