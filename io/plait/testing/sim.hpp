@@ -37,6 +37,11 @@ namespace plait::testing {
 // probability).
 enum class sim_order : std::uint8_t { random, fifo, pct };
 
+// How latencies lie between the shortest and the longest: alike, with one in a thousand 50 times as long;
+// most of them short, and one in a hundred longer than the longest; alike, with one in twenty 50 times
+// as long.
+enum class sim_latency : std::uint8_t { uniform, exponential, slow_tail };
+
 struct sim_options {
   std::uint64_t seed = 1;
   // Bytes that make the decisions in place of the seed, a fuzzer's for one: which task is next, delays,
@@ -47,6 +52,7 @@ struct sim_options {
   unsigned pct_steps = 1000;  // the resumptions from the beginning among which these lie
   duration latency_min = std::chrono::microseconds(20);  // of each segment, one way
   duration latency_max = std::chrono::milliseconds(2);
+  sim_latency latency_shape = sim_latency::uniform;
   std::size_t window_bytes_max = 65536;  // of each direction; each connection draws its own, from 1 up
   double short_transfer = 0.3;           // probability that a read or write does only a part
   double interrupted = 0.02;             // that an operation answers EINTR first
@@ -66,6 +72,13 @@ struct sim_options {
   double duplicate = 0;                  // that it comes twice; in any order they come anyway
   std::size_t descriptors_max = 65536;   // then EMFILE
   duration time_limit = std::chrono::hours(24);
+
+  // A profile of its own for each seed: which faults there are and how strong, the network's shape and the
+  // order of tasks (swarm testing). A program that sees errors and tries again should get through with
+  // every one of them, and one that does not with those of `gentle_swarm`, which break no connection and
+  // withhold no descriptor.
+  static sim_options swarm(std::uint64_t seed);
+  static sim_options gentle_swarm(std::uint64_t seed);
 };
 
 // What a world still holds when its program has ended and what was under way has arrived. All of it is 0
@@ -161,5 +174,9 @@ auto run_sim(Fn&& fn, sim_options options = {}) {
 // Runs fn() with the seeds first, first + 1, ... The exception of a run that fails is rethrown when its
 // seed has been written to stderr. PLAIT_SEED in the environment runs that seed alone.
 void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn, sim_options options = {});
+
+// The same with a profile of options for each seed: sim_options::swarm, for one.
+void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn,
+                   sim_options (*profile)(std::uint64_t seed));
 
 }  // namespace plait::testing

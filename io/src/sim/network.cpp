@@ -1,15 +1,40 @@
 #include "network.hpp"
 
-namespace plait::io::sim {
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 
-network::fate network::fate_of(socket_address const&, socket_address const&) noexcept {
-  auto const latency = [this] {
-    int const times = random_.chance(0.001) ? 50 : 1;  // one in a thousand is very late
-    return random_.between(options_.latency_min, options_.latency_max) * times;
-  };
-  fate f{latency(), false, std::nullopt};
-  f.lost = random_.chance(options_.loss);
-  if (random_.chance(options_.duplicate)) f.again = latency();
+namespace plait::io::sim {
+namespace {
+
+// Between what was lost and the same once more.
+constexpr duration first_patience = std::chrono::milliseconds(200);
+constexpr duration last_patience = std::chrono::seconds(1);
+
+}  // namespace
+
+// Whatever the shape, the shortest is latency_min; latency_max is the longest, or what few exceed.
+duration network::latency() noexcept {
+  duration const low = options_.latency_min;
+  duration const high = options_.latency_max;
+  switch (options_.latency_shape) {
+    case testing::sim_latency::uniform:
+      break;
+    case testing::sim_latency::exponential: {  // of a hundred, one exceeds the maximum
+      double const u = static_cast<double>(random_.below(1u << 16)) / (1u << 16);
+      return low + duration(static_cast<duration::rep>(
+                       static_cast<double>((high - low).count()) * -std::log1p(-u) / std::log(100.0)));
+    }
+    case testing::sim_latency::slow_tail:
+      return random_.between(low, high) * (random_.chance(0.05) ? 50 : 1);
+  }
+  return random_.between(low, high) * (random_.chance(0.001) ? 50 : 1);
+}
+
+network::fate network::fate_of(socket_address const& from, socket_address const& to) noexcept {
+  duration const extra = rules_.extra(from, to);
+  fate f{latency() + extra, random_.chance(options_.loss), std::nullopt};
+  if (random_.chance(options_.duplicate)) f.again = latency() + extra;
   return f;
 }
 
@@ -18,10 +43,26 @@ void network::segment(line on, socket_address const& from, socket_address const&
                       std::function<void()> arrive) {
   if (ended_) return;
   travelling& sent = lines_[on].emplace_back(travelling{std::move(arrive)});
-  plan_.after(fate_of(from, to).after, [this, on, &sent] {
+  carry(on, from, to, sent, fate_of(from, to).after, first_patience);
+}
+
+// What a partition has lost is sent again.
+void network::carry(line on, socket_address const& from, socket_address const& to, travelling& sent,
+                    duration after, duration patience) {
+  plan_.after(after, [this, on, from, to, &sent, patience] {
+    if (!rules_.empty()) {
+      if (rules_.loses(from, to)) {
+        return carry(on, from, to, sent, patience, std::min(patience * 2, last_patience));
+      }
+      if (rules_.hold(from, to, [=, this, &sent] { carry(on, from, to, sent, {}, patience); })) return;
+    }
     sent.here = true;
     deliver(on);
   });
+}
+
+void network::remove_rule(network_rules::id which) {
+  for (auto const& held : rules_.remove(which)) held();
 }
 
 void network::deliver(line on) {
@@ -40,8 +81,16 @@ void network::deliver(line on) {
 void network::datagram(socket_address const& from, socket_address const& to,
                        std::function<void()> arrive) {
   fate const f = fate_of(from, to);
-  if (f.again) plan_.after(*f.again, arrive);
-  if (!f.lost) plan_.after(f.after, std::move(arrive));
+  if (f.again) plan_datagram(*f.again, from, to, arrive);
+  if (!f.lost) plan_datagram(f.after, from, to, std::move(arrive));
+}
+
+void network::plan_datagram(duration after, socket_address const& from, socket_address const& to,
+                            std::function<void()> arrive) {
+  plan_.after(after, [this, from, to, arrive = std::move(arrive)] {
+    if (rules_.loses(from, to)) return;
+    if (!rules_.hold(from, to, [=, this] { plan_datagram({}, from, to, arrive); })) arrive();
+  });
 }
 
 void network::end() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agenda.hpp"
+#include "network_rules.hpp"
 #include "sim_socket.hpp"
 
 #include <plait/testing/sim.hpp>
@@ -32,6 +33,13 @@ class network {
 
   std::size_t under_way() const noexcept { return lines_.size(); }
 
+  // What tests lay between two hosts.
+  network_rules::id add_rule(network_rules::rule r) { return rules_.add(std::move(r)); }
+  void remove_rule(network_rules::id which);
+  bool breaks(socket_address const& from, socket_address const& to) const noexcept {
+    return rules_.breaks(from, to);
+  }
+
   // Forgets everything, and carries nothing any more.
   void end();
 
@@ -50,11 +58,17 @@ class network {
   // Decides for every segment and datagram, and is the one place that does: rules about two hosts
   // (their latency, what is dropped, comes twice, or is held until a partition heals) belong here.
   fate fate_of(socket_address const& from, socket_address const& to) noexcept;
+  duration latency() noexcept;
+  void carry(line on, socket_address const& from, socket_address const& to, travelling& sent,
+             duration after, duration patience);
+  void plan_datagram(duration after, socket_address const& from, socket_address const& to,
+                     std::function<void()> arrive);
   void deliver(line on);
 
   testing::sim_options const& options_;
   random_numbers& random_;
   agenda& plan_;
+  network_rules rules_;
   line last_line_ = 0;
   bool ended_ = false;
   std::map<line, std::deque<travelling>> lines_;  // what is under way; what came too early waits

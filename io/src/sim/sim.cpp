@@ -46,21 +46,39 @@ void sim_run::throw_if_stuck() const {
   if (!parts_->stuck.empty()) throw sim_stuck(parts_->stuck);
 }
 
-void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn, sim_options options) {
+namespace {
+
+template <class Profile>
+void run_seeds(std::uint64_t first, std::uint64_t count, std::function<task<>()> const& fn,
+               Profile profile) {
   if (char const* const only = std::getenv("PLAIT_SEED")) {
-    options.seed = std::strtoull(only, nullptr, 0);
+    first = std::strtoull(only, nullptr, 0);
     count = 1;
   }
-  for (std::uint64_t i = 0; i < count; ++i, ++options.seed) {
+  for (std::uint64_t seed = first; seed != first + count; ++seed) {
     try {
-      run_sim(fn, options);
+      run_sim(fn, profile(seed));
     } catch (...) {
       std::fprintf(stderr, "failed with seed %llu; PLAIT_SEED=%llu repeats it alone\n",
-                   static_cast<unsigned long long>(options.seed),
-                   static_cast<unsigned long long>(options.seed));
+                   static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed));
       throw;
     }
   }
+}
+
+}  // namespace
+
+void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn, sim_options options) {
+  auto const with = [&options](std::uint64_t seed) {
+    options.seed = seed;
+    return options;
+  };
+  run_seeds(options.seed, count, fn, with);
+}
+
+void for_each_seed(std::uint64_t count, std::function<task<>()> const& fn,
+                   sim_options (*profile)(std::uint64_t seed)) {
+  run_seeds(1, count, fn, profile);
 }
 
 }  // namespace plait::testing

@@ -174,10 +174,10 @@ ssize_t tcp_socket::sendmsg(msghdr const& message, int) noexcept {
   std::string text = gather(message, world_.some(most));
   auto const n = static_cast<ssize_t>(text.size());
   peer_->under_way_ += text.size();
-  bool const breaks = world_.random().chance(world_.options().reset);
-  world_.net().segment(
-      peer_->line_, local_, remote_,
-      [peer = peer_, breaks, text = std::move(text)] { peer->arrive(text, breaks); });
+  bool const breaks = world_.random().chance(world_.options().reset) ||
+                      world_.net().breaks(local_, remote_);
+  world_.net().segment(peer_->line_, local_, remote_,
+                       [peer = peer_, breaks, text = std::move(text)] { peer->arrive(text, breaks); });
   return n;
 }
 
