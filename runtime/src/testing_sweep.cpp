@@ -20,7 +20,7 @@ namespace {
 
 // More is taken for a loop without end.
 constexpr long awaits_max = 100'000;
-constexpr long allocations_max = 100'000;
+constexpr long faults_max = 100'000;
 
 // What PLAIT_SWEEP asks for.
 struct request {
@@ -100,7 +100,7 @@ struct outcome {
   std::exception_ptr error;
   long unhandled = 0;  // went to the scheduler's hook
   std::size_t timers = 0;
-  std::size_t waits = 0;
+  std::string left;  // in the world
   int cancelled_scopes = 0;
 
   run_report report(bool no_memory) const noexcept {
@@ -128,19 +128,37 @@ struct count_unhandled {
   void operator()(std::exception_ptr const&) const noexcept { ++o.unhandled; }
 };
 
-// Runs a task to its end on a scheduler of its own.
+class manual_world final : public sweep_world {
+ public:
+  scheduler& sched() override { return manual_.sched(); }
+  bool run(std::function<task<bool>()> const& whole) override {
+    return run_on(manual_.sched(), whole());
+  }
+  void pass_time() override { manual_.io().advance(std::chrono::nanoseconds(1)); }
+  std::string left() override {
+    std::size_t const waits = manual_.io().waits().size();
+    return waits == 0 ? "" : std::to_string(waits) + " waits for descriptors left";
+  }
+
+ private:
+  manual_scheduler manual_;
+};
+
+// Runs a task to its end in a world of its own.
 template <class MakeTask>
-void run_to_end(outcome& o, MakeTask const& make_task) {
-  manual_scheduler m;
-  m.sched().on_unhandled = count_unhandled{o};
+void run_to_end(outcome& o, scenario const& s, MakeTask const& make_task) {
+  std::unique_ptr<sweep_world> const world =
+      s.world != nullptr ? s.world() : std::make_unique<manual_world>();
+  world->sched().on_unhandled = count_unhandled{o};
+  auto const whole = [&] { return make_task(*world); };
   try {
-    if (!run_on(m.sched(), make_task(m))) o.how = outcome::kind::cancelled;
+    if (!world->run(std::ref(whole))) o.how = outcome::kind::cancelled;
   } catch (...) {
     classify(o);
   }
-  o.timers = m.sched().timers().armed();
-  o.waits = m.io().waits().size();
-  o.cancelled_scopes = m.sched().cancelled_scopes;
+  o.timers = world->sched().timers().armed();
+  o.left = world->left();
+  o.cancelled_scopes = world->sched().cancelled_scopes;
 }
 
 std::string text_of(std::exception_ptr const& error) {
@@ -167,8 +185,8 @@ std::string judge(outcome const& o, counts const& before, scenario const& s, boo
   add_left(wrong, after.bytes - before.bytes, "bytes of frames");
   add_left(wrong, after.operations - before.operations, "operations");
   add_left(wrong, static_cast<long>(o.timers), "timers");
-  add_left(wrong, static_cast<long>(o.waits), "waits for descriptors");
   add_left(wrong, o.cancelled_scopes, "scopes that count as cancelled");
+  if (!o.left.empty()) wrong += (wrong.empty() ? "" : "; ") + o.left;
   if (s.check == nullptr) return wrong;
   try {
     s.check(o.report(no_memory));
@@ -193,8 +211,8 @@ class await_run {
   std::string make() {
     counts const before;
     outcome o;
-    run_to_end(o, [&](manual_scheduler& m) {
-      scheduler_ = &m;
+    run_to_end(o, scenario_, [&](sweep_world& world) {
+      world_ = &world;
       return in_scope();
     });
     std::string const wrong = judge(o, before, scenario_, false);
@@ -220,7 +238,7 @@ class await_run {
   task<bool> in_scope() {
     auto const body = [this](cancel_scope& scope) -> task<> {
       late_cancel later(scope);
-      checkpoint_watch const watch(scheduler_->sched(), [&](std::source_location const& await) {
+      checkpoint_watch const watch(world_->sched(), [&](std::source_location const& await) {
         return at_await(await, scope, later);
       });
       co_await scenario_.body();
@@ -240,11 +258,11 @@ class await_run {
         scope.cancel("the sweep");
         return nullptr;
       case await_action::cancel_suspended:
-        scheduler_->sched().post(later);
+        world_->sched().post(later);
         return nullptr;
       case await_action::timeout:
-        scope.set_deadline(scheduler_->io().now() + std::chrono::nanoseconds(1));
-        scheduler_->io().advance(std::chrono::nanoseconds(1));
+        scope.set_deadline(world_->sched().io().now() + std::chrono::nanoseconds(1));
+        world_->pass_time();
         return nullptr;
       case await_action::exception:
         return std::make_exception_ptr(injected_error());
@@ -261,7 +279,9 @@ class await_run {
       return o.error != nullptr ? "it fails by itself: " + text_of(o.error)
                                 : "it does not complete";
     }
-    if (reached_ < n_) return "it does not reach the same awaits each time";
+    if (reached_ < n_) {
+      return scenario_.same_awaits ? "it does not reach the same awaits each time" : "";
+    }
     bool const throws = action_ == await_action::exception || action_ == await_action::bad_alloc;
     if (!throws) {
       bool const fine = o.how == kind::completed || o.how == kind::cancelled;
@@ -279,25 +299,31 @@ class await_run {
   await_action action_;
   long n_;
   run_name& name_;
-  manual_scheduler* scheduler_ = nullptr;
+  sweep_world* world_ = nullptr;
   long reached_ = 0;
 };
 
+// Never cancelled from outside.
+task<bool> whole_of(scenario const& s) {
+  co_await s.body();
+  co_return true;
+}
+
+void run_whole(outcome& o, scenario const& s) {
+  try {
+    run_to_end(o, s, [&s](sweep_world&) { return whole_of(s); });
+  } catch (...) {  // there was no world
+    classify(o);
+  }
+}
+
 // Gives what does not hold; `happened` where the n-th allocation was asked for.
-std::string allocation_run(scenario const& s, long n, bool& happened) {
+std::string allocation_run(scenario const& s, allocation_fault::of which, long n, bool& happened) {
   counts const before;
   outcome o;
-  auto const whole = [&s]() -> task<bool> {
-    co_await s.body();
-    co_return true;
-  };
   {
-    allocation_fault const fault(n);
-    try {
-      run_to_end(o, [&whole](manual_scheduler&) { return whole(); });
-    } catch (...) {  // there was no scheduler
-      classify(o);
-    }
+    allocation_fault const fault(n, which);
+    run_whole(o, s);
     happened = fault.happened();
   }
   std::string const wrong = judge(o, before, s, happened);
@@ -305,6 +331,45 @@ std::string allocation_run(scenario const& s, long n, bool& happened) {
   using kind = outcome::kind;
   if (o.how == kind::no_memory && happened) return "";
   return o.how == kind::completed ? "" : unexpected(o);
+}
+
+std::string fault_run(scenario const& s, std::unique_ptr<sweep_fault> fault, bool& happened) {
+  counts const before;
+  outcome o;
+  run_whole(o, s);
+  happened = fault->happened();
+  bool const explained = happened && o.error != nullptr && fault->explains(o.error);
+  fault.reset();
+  std::string const wrong = judge(o, before, s, false);
+  if (!wrong.empty() || explained) return wrong;
+  if (o.how != outcome::kind::completed) return unexpected(o);
+  bool const reached_somebody = !happened || o.unhandled != 0 || s.handles_errors;
+  return reached_somebody ? "" : "the failure was lost";
+}
+
+// The first, the second, the third ..., until `run` finds that there is none.
+template <class Run>
+sweep_result sweep_until_none(scenario const& s, std::string_view what, Run const& run) {
+  request const asked;
+  sweep_result result;
+  std::string const sweep = s.name + "/" + std::string(what) + "/";
+  if (!asked.wants_any_of(sweep)) return result;
+  for (long n = 1; n < faults_max; ++n) {
+    std::string const label = sweep + std::to_string(n);
+    if (!asked.wants(label)) continue;
+    run_name const name(label);
+    bool happened = false;
+    std::string const wrong = run(n, happened);
+    if (!wrong.empty()) {
+      result.broken = name.describe(wrong);
+      return result;
+    }
+    result.runs += happened ? 1 : 0;
+    if (!happened || !asked.only.empty()) return result;
+  }
+  result.broken = "scenario " + s.name + " has one " + std::string(what) +
+                  " after the other, and does not end";
+  return result;
 }
 
 }  // namespace
@@ -348,25 +413,21 @@ sweep_result for_each_await(scenario const& s, await_action action) {
 }
 
 sweep_result for_each_allocation(scenario const& s) {
-  request const asked;
-  sweep_result result;
-  std::string const sweep = s.name + "/allocation/";
-  if (!asked.wants_any_of(sweep)) return result;
-  for (long n = 1; n < allocations_max; ++n) {
-    std::string const label = sweep + std::to_string(n);
-    if (!asked.wants(label)) continue;
-    run_name const name(label);
-    bool happened = false;
-    std::string const wrong = allocation_run(s, n, happened);
-    if (!wrong.empty()) {
-      result.broken = name.describe(wrong);
-      return result;
-    }
-    result.runs += happened ? 1 : 0;
-    if (!happened || !asked.only.empty()) return result;
-  }
-  result.broken = "scenario " + s.name + " allocates and allocates, and does not end";
-  return result;
+  return sweep_until_none(s, "allocation", [&s](long n, bool& happened) {
+    return allocation_run(s, allocation_fault::of::everything, n, happened);
+  });
+}
+
+sweep_result for_each_frame(scenario const& s) {
+  return sweep_until_none(s, "frame", [&s](long n, bool& happened) {
+    return allocation_run(s, allocation_fault::of::frames, n, happened);
+  });
+}
+
+sweep_result for_each_fault(scenario const& s, std::string_view name,
+                            std::function<std::unique_ptr<sweep_fault>(long n)> const& make) {
+  return sweep_until_none(s, name,
+                          [&](long n, bool& happened) { return fault_run(s, make(n), happened); });
 }
 
 }  // namespace plait::testing

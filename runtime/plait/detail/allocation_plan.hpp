@@ -7,6 +7,7 @@ namespace plait::detail {
 struct allocation_plan {
   long seen = 0;
   long fails_at = 0;  // 0: none
+  bool frames_alone = false;
 };
 
 inline thread_local constinit allocation_plan* allocations_here = nullptr;
@@ -14,6 +15,12 @@ inline thread_local constinit allocation_plan* allocations_here = nullptr;
 inline bool allocation_fails() noexcept {
   allocation_plan* const plan = allocations_here;
   return plan != nullptr && ++plan->seen == plan->fails_at;
+}
+
+// For operator new.
+inline bool other_allocation_fails() noexcept {
+  allocation_plan* const plan = allocations_here;
+  return plan != nullptr && !plan->frames_alone && ++plan->seen == plan->fails_at;
 }
 
 }  // namespace plait::detail

@@ -17,10 +17,13 @@ namespace plait::testing {
 // One at a time for each thread. Other threads go on as ever.
 class allocation_fault {
  public:
-  // From 1; 0 counts and lets none fail.
-  explicit allocation_fault(long nth) noexcept {
+  enum class of : bool { everything, frames };
+
+  // From 1; 0 counts and lets none fail. `frames` are those and spawned tasks, but no operator new.
+  explicit allocation_fault(long nth, of which = of::everything) noexcept {
     PLAIT_CHECK(detail::allocations_here == nullptr, "two allocation_fault on one thread");
     plan_.fails_at = nth;
+    plan_.frames_alone = which == of::frames;
     detail::allocations_here = &plan_;
   }
   ~allocation_fault() { detail::allocations_here = nullptr; }
@@ -31,7 +34,7 @@ class allocation_fault {
   bool happened() const noexcept { return plan_.fails_at != 0 && plan_.seen >= plan_.fails_at; }
 
   // Counts an allocation that is about to be made; true: it must fail.
-  static bool next_fails() noexcept { return detail::allocation_fails(); }
+  static bool next_fails() noexcept { return detail::other_allocation_fails(); }
 
  private:
   detail::allocation_plan plan_;

@@ -6,6 +6,8 @@
 //     for (await_action const a : all_await_actions) CHECK(for_each_await(s, a).broken == "");
 //     CHECK(for_each_allocation(s).broken == "");
 //
+// A scenario with I/O names another world to run in: testing/io_sweep.hpp.
+//
 // After each run
 //   * nothing is left: no frame, operation or byte (where PLAIT_ASSERTIONS is on), no armed timer,
 //     no wait for a descriptor, no scope that counts as cancelled;
@@ -18,9 +20,12 @@
 // `name/action/n`, as the messages have it, makes that run alone.
 #pragma once
 
+#include <plait/scheduler.hpp>
 #include <plait/task.hpp>
 
+#include <exception>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,6 +46,19 @@ struct run_report {
   bool no_memory = false;  // an allocation of this run has failed
 };
 
+// Where a scenario runs: a scheduler, made anew for each run.
+class sweep_world {
+ public:
+  virtual ~sweep_world() = default;
+  virtual scheduler& sched() = 0;
+  // Runs the task to its end, gives its value or rethrows its exception.
+  virtual bool run(std::function<task<bool>()> const& whole) = 0;
+  // A deadline in the next nanosecond passes soon.
+  virtual void pass_time() = 0;
+  // After a run: what is left in the world, or empty.
+  virtual std::string left() = 0;
+};
+
 struct scenario {
   std::string name;
   // Completes when nothing goes wrong, and reaches the same awaits each time.
@@ -49,6 +67,10 @@ struct scenario {
   std::function<void(run_report const&)> check = nullptr;
   // It may complete although an exception was thrown into it.
   bool handles_errors = false;
+  // A manual scheduler where it is empty.
+  std::function<std::unique_ptr<sweep_world>()> world = nullptr;
+  // False where threads or processes decide how many awaits there are.
+  bool same_awaits = true;
 };
 
 // What happens at the await.
@@ -76,5 +98,21 @@ sweep_result for_each_await(scenario const& s, await_action action);
 // The first, the second, the third ... allocation fails, from the making of the scheduler on, until
 // a run has fewer. testing/allocation_fault.hpp says which are counted.
 sweep_result for_each_allocation(scenario const& s);
+
+// The same for coroutine frames and spawned tasks alone, for a world that cannot do without memory.
+sweep_result for_each_frame(scenario const& s);
+
+// Something else that goes wrong the n-th time, from its making to its end.
+class sweep_fault {
+ public:
+  virtual ~sweep_fault() = default;
+  virtual bool happened() const noexcept = 0;
+  // Whether a run in which it happened may end with this exception.
+  virtual bool explains(std::exception_ptr const& came_out) const = 0;
+};
+
+// The first, the second, the third ... goes wrong, until a run has fewer. `name` is for messages.
+sweep_result for_each_fault(scenario const& s, std::string_view name,
+                            std::function<std::unique_ptr<sweep_fault>(long n)> const& make);
 
 }  // namespace plait::testing
