@@ -5,19 +5,36 @@
 #include <cerrno>
 
 #if PLAIT_ASAN && PLAIT_ASSERTIONS
+#include <algorithm>
 #include <sanitizer/asan_interface.h>
+#include <sys/socket.h>
 #endif
 
 namespace plait::io {
 namespace {
 
+#if PLAIT_ASAN && PLAIT_ASSERTIONS
+bool is_alive(void const* bytes, std::size_t length) noexcept {
+  return bytes == nullptr || length == 0 ||
+         __asan_region_is_poisoned(const_cast<void*>(bytes), length) == nullptr;
+}
+
+bool is_alive(msghdr const& message) noexcept {
+  if (!is_alive(message.msg_name, message.msg_namelen)) return false;
+  if (!is_alive(message.msg_control, message.msg_controllen)) return false;
+  return std::all_of(message.msg_iov, message.msg_iov + message.msg_iovlen,
+                     [](iovec const& part) { return is_alive(part.iov_base, part.iov_len); });
+}
+#endif
+
 // The kernel writes behind AddressSanitizer's back; the least we can do is to look whether the
 // buffer was still alive when it had written.
 void check_buffer([[maybe_unused]] op const& o, [[maybe_unused]] int result) noexcept {
 #if PLAIT_ASAN && PLAIT_ASSERTIONS
-  if (result <= 0 || o.buffer == nullptr || o.length == 0) return;
-  PLAIT_CHECK(__asan_region_is_poisoned(o.buffer, o.length) == nullptr,
-              "an I/O buffer was freed before its operation had completed");
+  if (result <= 0) return;
+  bool const alive = o.lowering->is_message ? is_alive(*reinterpret_cast<msghdr const*>(o.buffer))
+                                            : is_alive(o.buffer, o.length);
+  PLAIT_CHECK(alive, "an I/O buffer was freed before its operation had completed");
 #endif
 }
 

@@ -65,6 +65,24 @@ void look_at_threads(ledger_snapshot& s) {
   });
 }
 
+std::map<std::string, int> shared_memory_now() {
+  std::map<std::string, int> found;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::size_t const at = line.find('/');
+    if (at == std::string::npos) continue;
+    std::string const name = line.substr(at);
+    if (name.rfind("/memfd:", 0) == 0 || name.rfind("/dev/shm/", 0) == 0) ++found["mapped " + name];
+  }
+  std::unique_ptr<DIR, directory_closer> const dir(::opendir("/dev/shm"));
+  std::string const ours = "plait-" + std::to_string(::getpid());
+  while (dirent const* const entry = dir != nullptr ? ::readdir(dir.get()) : nullptr) {
+    std::string const name = entry->d_name;
+    if (name.rfind(ours, 0) == 0) ++found["/dev/shm/" + name];
+  }
+  return found;
+}
+
 void compare(std::vector<std::string>& out, char const* what, long before, long after) {
   if (before == after) return;
   long const more = after - before;
@@ -89,6 +107,13 @@ void compare(std::vector<std::string>& out, char const* what, identity same,
   }
 }
 
+void compare(std::vector<std::string>& out, std::map<std::string, int> before,
+             std::map<std::string, int> const& after) {
+  for (auto const& [name, count] : after) {
+    if (count > before[name]) out.push_back("shared memory (" + name + ") is left");
+  }
+}
+
 // A joined thread stays in /proc until the kernel has buried it.
 constexpr std::chrono::seconds patience{1};
 
@@ -99,11 +124,13 @@ ledger_snapshot ledger_snapshot::take() {
   auto const read = [](std::atomic<long> const& n) { return n.load(std::memory_order_relaxed); };
   s.frames = read(detail::the_ledger.frames);
   s.operations = read(detail::the_ledger.operations);
+  s.timers = read(detail::the_ledger.timers);
   s.descriptors = read(detail::the_ledger.descriptors);
   s.children = read(detail::the_ledger.children);
   s.bytes = read(detail::the_ledger.bytes);
   s.open_descriptors = descriptors_now();
   look_at_threads(s);
+  s.shared_memory = shared_memory_now();
   return s;
 }
 
@@ -113,12 +140,14 @@ std::vector<std::string> ledger_differences(ledger_snapshot const& before,
   compare(found, "coroutine frames", before.frames, after.frames);
   compare(found, "bytes in coroutine frames", before.bytes, after.bytes);
   compare(found, "operations in flight", before.operations, after.operations);
+  compare(found, "armed timers", before.timers, after.timers);
   compare(found, "descriptors of plait", before.descriptors, after.descriptors);
   compare(found, "children of plait", before.children, after.children);
   compare(found, "descriptor", identity::number_and_name, before.open_descriptors,
           after.open_descriptors);
   compare(found, "child process", identity::number, before.child_processes, after.child_processes);
   compare(found, "thread", identity::number, before.threads, after.threads);
+  compare(found, before.shared_memory, after.shared_memory);
   return found;
 }
 

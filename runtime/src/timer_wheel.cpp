@@ -95,6 +95,7 @@ void timer_wheel::arm(timer& t, time_point deadline) noexcept {
   t.deadline = deadline;
   place(t);
   ++armed_;
+  count(&ledger::timers, 1);
 }
 
 // Lower levels come first: whatever shares more leading digits with the current tick is due

@@ -1,11 +1,13 @@
 // The life of an operation between a driver's answers, cancellation and close, against a model.
 #include <plait/io/op.hpp>
 
+#include "support/death.hpp"
 #include "support/fake_io_driver.hpp"
 
 #include <plait/cancel.hpp>
 #include <plait/io/lowerings.hpp>
 #include <plait/io/tcp.hpp>
+#include <plait/io/udp.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/system_calls.hpp>
@@ -15,6 +17,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -339,3 +342,36 @@ TEST_CASE("op: more than one call can move is moved by several, whatever the ope
     CHECK((parts == std::vector<std::size_t>{most, most, four_gib_and_some - 2 * most}));
   }
 }
+
+#if PLAIT_ASAN && PLAIT_ASSERTIONS
+TEST_CASE("op: a buffer that is freed before the kernel has answered stops the program") {
+  enum class buffer_of { read, message, write };
+  for (buffer_of const kind : {buffer_of::read, buffer_of::message, buffer_of::write}) {
+    auto const end = plait::test::in_child([kind] {
+      fake_io_driver driver;
+      plait::scheduler sched(driver);
+      plait::run_on(sched, [](fake_io_driver& kernel, buffer_of what) -> task<> {
+        plait::io::tcp_stream stream{plait::io::descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC))};
+        plait::io::udp_socket socket{plait::io::descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC))};
+        auto bytes = std::make_unique<char[]>(64);
+        co_await plait::with_task_group([&](plait::task_group& g) -> task<> {
+          g.spawn([&]() -> task<> {
+            plait::io::mutable_buffer const into(bytes.get(), 64);
+            plait::io::const_buffer const from(bytes.get(), 64);
+            if (what == buffer_of::read) co_await stream.read_some(into);
+            if (what == buffer_of::write) co_await stream.write_some(from);
+            if (what == buffer_of::message) co_await socket.receive_from(into);
+          });
+          while (kernel.held.empty()) co_await plait::yield();
+          bytes.reset();
+          kernel.answer(0, 8);
+          co_await g.join();
+        });
+      }(driver, kind));
+    });
+    INFO(end.output);
+    CHECK(end.aborted());
+    CHECK(end.says("an I/O buffer was freed before its operation had completed"));
+  }
+}
+#endif

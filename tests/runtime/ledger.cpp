@@ -3,7 +3,11 @@
 #include "support/death.hpp"
 
 #include <plait/detail/config.hpp>
+#include <plait/sleep.hpp>
+#include <plait/system_calls.hpp>
 #include <plait/task.hpp>
+#include <plait/task_group.hpp>
+#include <plait/testing/manual_driver.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -12,6 +16,7 @@
 #include <optional>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +97,47 @@ TEST_CASE("ledger: a live coroutine frame is counted where assertions are on") {
 #else
   CHECK(left == "");
 #endif
+}
+
+TEST_CASE("ledger: an operation that waits and a timer that is armed are counted where assertions are on") {
+  ledger_guard ledger;
+  plait::testing::manual_scheduler m;
+  std::string left;
+  m.run([&]() -> plait::task<> {
+    co_await plait::with_task_group([&](plait::task_group& g) -> plait::task<> {
+      g.spawn([]() -> plait::task<> { co_await plait::sleep_forever(); });
+      g.spawn([]() -> plait::task<> { co_await plait::sleep_for(std::chrono::hours(1)); });
+      co_await plait::yield();
+      left = ledger.differences();
+      g.cancel();
+    });
+  });
+#if PLAIT_ASSERTIONS
+  CHECK(left.find("operations in flight more than before") != std::string::npos);
+  CHECK(left.find("1 armed timers more than before") != std::string::npos);
+#else
+  CHECK(left == "");
+#endif
+  CHECK(ledger.differences() == "");
+}
+
+TEST_CASE("ledger: shared memory that stays mapped, and a name in /dev/shm, are named") {
+  ledger_guard ledger;
+  auto& kernel = plait::system_calls::real();
+  int const fd = kernel.create_sealed_memory("plait-ledger", 4096);
+  REQUIRE(fd >= 0);
+  void* at = nullptr;
+  REQUIRE(kernel.map_memory(fd, 4096, at) == 0);
+  ::close(fd);
+  std::string const path = "/dev/shm/plait-" + std::to_string(::getpid()) + "-ledger";
+  int const entry = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  ::close(entry);
+  std::string const left = ledger.differences();
+  kernel.unmap_memory(at, 4096);
+  ::unlink(path.c_str());
+  CHECK(left.find("shared memory (mapped /memfd:plait-ledger") != std::string::npos);
+  CHECK((entry < 0 || left.find("shared memory (" + path + ") is left") != std::string::npos));
+  CHECK(ledger.differences() == "");
 }
 
 TEST_CASE("ledger: a guard that nobody asked aborts when something is left") {

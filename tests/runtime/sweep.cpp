@@ -8,6 +8,7 @@
 #include "support/death.hpp"
 
 #include <plait/detail/frame_pool.hpp>
+#include <plait/detail/ledger.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
 #include <plait/when.hpp>
@@ -178,6 +179,7 @@ TEST_CASE("sweep: it notices timers that are left, and frames where assertions a
   };
   CHECK(
       says(for_each_await({.name = "arms", .body = arms}, await_action::cancel), "1 timers left"));
+  plait::detail::count(&plait::detail::ledger::timers, -1);  // its wheel is gone
 #if PLAIT_ASSERTIONS
   void* block = nullptr;
   auto const leaks = [&block]() -> task<> {

@@ -42,6 +42,8 @@ struct op_lowering {
   // io_uring: with `flags` set, one submission gives many results, until one comes without
   // IORING_CQE_F_MORE.
   bool may_give_many = false;
+
+  bool is_message = false;  // `buffer` is a msghdr
 };
 
 // Who may use it: the scheduler's thread. The buffer must stay valid until the await has returned,

@@ -23,6 +23,11 @@ int try_now(op& o, system_calls& sys) {
 
 }  // namespace
 
-op_lowering const lowerings::recv_msg{"receive", IORING_OP_RECVMSG, prepare, POLLIN, try_now};
+op_lowering const lowerings::recv_msg{.name = "receive",
+                                      .opcode = IORING_OP_RECVMSG,
+                                      .prepare = prepare,
+                                      .interest = POLLIN,
+                                      .try_now = try_now,
+                                      .is_message = true};
 
 }  // namespace plait::io

@@ -21,6 +21,11 @@ int try_now(op& o, system_calls& sys) {
 
 }  // namespace
 
-op_lowering const lowerings::send_msg{"send", IORING_OP_SENDMSG, prepare, POLLOUT, try_now};
+op_lowering const lowerings::send_msg{.name = "send",
+                                      .opcode = IORING_OP_SENDMSG,
+                                      .prepare = prepare,
+                                      .interest = POLLOUT,
+                                      .try_now = try_now,
+                                      .is_message = true};
 
 }  // namespace plait::io

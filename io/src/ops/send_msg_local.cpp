@@ -24,8 +24,17 @@ int try_unconnected(op& o, system_calls& sys) {
 
 }  // namespace
 
-op_lowering const lowerings::send_msg_local{"send", IORING_OP_POLL_ADD, nullptr, POLLOUT, try_now};
-op_lowering const lowerings::send_msg_local_to{"send", IORING_OP_POLL_ADD, nullptr, POLLOUT,
-                                               try_unconnected};
+op_lowering const lowerings::send_msg_local{.name = "send",
+                                            .opcode = IORING_OP_POLL_ADD,
+                                            .prepare = nullptr,
+                                            .interest = POLLOUT,
+                                            .try_now = try_now,
+                                            .is_message = true};
+op_lowering const lowerings::send_msg_local_to{.name = "send",
+                                               .opcode = IORING_OP_POLL_ADD,
+                                               .prepare = nullptr,
+                                               .interest = POLLOUT,
+                                               .try_now = try_unconnected,
+                                               .is_message = true};
 
 }  // namespace plait::io

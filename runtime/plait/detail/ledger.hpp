@@ -1,5 +1,5 @@
-// What is alive in this process: coroutine frames, operations that somebody waits for, descriptors
-// that plait opened, children that it started. Counted only where assertions are on, with relaxed
+// What is alive in this process: coroutine frames, operations that somebody waits for, timers,
+// descriptors that plait opened, children that it started. Counted only where assertions are on, with relaxed
 // atomics: a number is exact when nothing runs, which is when tests look (testing/ledger.hpp).
 #pragma once
 
@@ -12,6 +12,7 @@ namespace plait::detail {
 struct ledger {
   std::atomic<long> frames{0};
   std::atomic<long> operations{0};
+  std::atomic<long> timers{0};  // that are armed
   std::atomic<long> descriptors{0};
   std::atomic<long> children{0};
   std::atomic<long> bytes{0};  // of frames and spawned tasks

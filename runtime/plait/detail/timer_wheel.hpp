@@ -9,6 +9,7 @@
 #pragma once
 
 #include <plait/clock.hpp>
+#include <plait/detail/ledger.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -46,6 +47,7 @@ class timer_wheel {
   void cancel(timer& t) noexcept {
     unlink(t);
     --armed_;
+    count(&ledger::timers, -1);
   }
 
   // Fires what is due at `now`, in order of deadlines, at most `most` of them; returns how many.

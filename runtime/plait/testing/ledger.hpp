@@ -1,9 +1,9 @@
 // What a process holds, before and after: for tests that must leave nothing behind.
 //
-// A snapshot has plait's own counts (live coroutine frames, operations that somebody waits for,
-// descriptors, children and bytes; all 0 where PLAIT_ASSERTIONS is off) and, always, what the
-// kernel says: open descriptors, child processes, threads. Any thread may take one; the numbers are
-// exact when nothing else runs.
+// A snapshot has plait's own counts (live coroutine frames, operations that somebody waits for, armed
+// timers, descriptors, children and bytes; all 0 where PLAIT_ASSERTIONS is off) and, always, what the
+// kernel says: open descriptors, child processes, threads, shared memory. Any thread may take one; the
+// numbers are exact when nothing else runs.
 #pragma once
 
 #include <map>
@@ -17,12 +17,16 @@ struct ledger_snapshot {
 
   long frames = 0;
   long operations = 0;
+  long timers = 0;
   long descriptors = 0;
   long children = 0;
   long bytes = 0;
   std::map<int, std::string> open_descriptors;  // number -> what it refers to
   std::map<int, std::string> child_processes;  // pid -> name; also those that nobody has waited for
   std::map<int, std::string> threads;          // tid -> name
+  // What it is -> how often: the mappings of memfds and of /dev/shm, and the entries of /dev/shm whose
+  // names begin with "plait-" and this process's id.
+  std::map<std::string, int> shared_memory;
 };
 
 // One sentence for each thing that `after` holds and `before` did not, or that is gone.
