@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -134,6 +135,10 @@ task<bool> one_round(contest const& c, companion& other, int round, int pause) {
   co_return happened;
 }
 
+// On a machine that is busy with other things each meeting of the two threads may take milliseconds:
+// then there are fewer rounds.
+constexpr std::chrono::seconds enough{5};
+
 struct tally {
   int happened = 0;
   int cancelled = 0;
@@ -146,7 +151,8 @@ task<tally> many_rounds(contest const& c) {
   companion other(c.act);
   tally t;
   int pause = 100;
-  for (int round = 1; round <= rounds; ++round) {
+  auto const end = plait::clock::now() + enough;
+  for (int round = 1; round <= rounds && plait::clock::now() < end; ++round) {
     bool const happened = co_await one_round(c, other, round, pause);
     ++(happened ? t.happened : t.cancelled);
     bool const whole = co_await c.settle(round, happened);
@@ -160,11 +166,12 @@ task<tally> many_rounds(contest const& c) {
 }
 
 void check(tally const& t) {
+  int const all = t.happened + t.cancelled;
   INFO("happened " << t.happened << ", cancelled " << t.cancelled << ", where it was open happened "
-                   << t.open_happened << " of " << rounds / 2);
-  CHECK(t.happened + t.cancelled == rounds);
-  CHECK(t.happened >= rounds / 20);
-  CHECK(t.cancelled >= rounds / 20);
+                   << t.open_happened << " of " << all / 2);
+  CHECK(all >= 100);
+  CHECK(t.happened >= all / 20);
+  CHECK(t.cancelled >= all / 20);
   CHECK(t.lost == 0);
 }
 
