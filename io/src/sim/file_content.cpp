@@ -35,7 +35,8 @@ void file_content::sync() {
 }
 
 std::size_t file_content::some_size(random_numbers& random) const noexcept {
-  auto const [low, high] = std::minmax(durable_.size(), seen_.size());
+  std::size_t const low = std::min(durable_.size(), seen_.size());
+  std::size_t const high = std::max(durable_.size(), seen_.size());
   switch (random.below(3)) {
     case 0: return durable_.size();
     case 1: return seen_.size();
