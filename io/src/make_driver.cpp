@@ -1,6 +1,8 @@
 #include "io_driver.hpp"
+#include "sim/simulation.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
 #include <stdexcept>
@@ -17,8 +19,20 @@ driver_kind kind_by_environment() {
   std::string_view const name = value;
   if (name == "io_uring") return driver_kind::io_uring;
   if (name == "epoll") return driver_kind::epoll;
+  if (name == "sim") return driver_kind::sim;
   throw std::invalid_argument("PLAIT_DRIVER=" + std::string(name) +
-                              ": set it to io_uring or epoll, or unset it to let plait choose");
+                              ": set it to io_uring, epoll or sim, or unset it to let plait choose");
+}
+
+// Of a simulated world.
+std::uint64_t seed_by_environment() {
+  char const* const value = std::getenv("PLAIT_SEED");
+  if (value == nullptr || *value == '\0') return 1;
+  std::string_view const text = value;
+  std::uint64_t seed = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return seed;
+  throw std::invalid_argument("PLAIT_SEED=" + std::string(text) + ": set it to a number from 0 to 2^64 - 1");
 }
 
 std::string refusal(std::system_error const& e) {
@@ -56,6 +70,9 @@ choice choose(driver_options options) {
   bool const asked = options.kind != driver_kind::automatic;
   if (!asked) options.kind = kind_by_environment();
   char const* const by = asked ? "asked for by the program" : "asked for by PLAIT_DRIVER";
+  if (options.kind == driver_kind::sim) {
+    return {io::sim::make_sim_driver({.seed = seed_by_environment()}), {driver_kind::sim, by}};
+  }
   if (options.kind == driver_kind::epoll) {
     return {epoll_or_why(), {driver_kind::epoll, by}};
   }

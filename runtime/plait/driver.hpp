@@ -21,11 +21,12 @@
 namespace plait {
 
 class system_calls;
+struct pool_job;
 namespace detail {
 struct resumable;
 }
 
-enum class driver_kind : std::uint8_t { automatic, io_uring, epoll };
+enum class driver_kind : std::uint8_t { automatic, io_uring, epoll, sim };
 
 // What a driver holds from `watch` or `submit` until it completes it. The members are the driver's
 // while it holds the request.
@@ -106,12 +107,18 @@ class driver {
   bool reorders() const noexcept { return reorders_; }
   // Puts the tasks that are to run in this turn in front, and gives their number.
   virtual int order_ready(std::span<detail::resumable*> ready);
+  // For simulations: whether the jobs of thread pools that a task awaits run here, on the scheduler's own
+  // thread, and not on the pool's.
+  bool runs_jobs() const noexcept { return runs_jobs_; }
+  virtual void run_job_later(pool_job&) {}
+  virtual bool withdraw_job(pool_job&) noexcept { return false; }  // true: it will not run
 
  protected:
   std::size_t in_flight_ = 0;
   std::size_t orphans_ = 0;
   bool does_io_ = false;
   bool reorders_ = false;
+  bool runs_jobs_ = false;
 };
 
 // What was chosen, and why not the other.
@@ -128,9 +135,11 @@ struct driver_options {
   std::uint64_t masked_opcodes = 0;
 };
 
-// An explicit kind, then PLAIT_DRIVER=io_uring|epoll, then a probe: io_uring where the kernel gives
+// An explicit kind, then PLAIT_DRIVER=io_uring|epoll|sim, then a probe: io_uring where the kernel gives
 // it, else epoll. What is closed of the descriptors 0 to 2 is opened as /dev/null, or a socket would get
-// what the program prints. Throws std::invalid_argument for a PLAIT_DRIVER that is neither, and
+// what the program prints. `sim` is a world in memory of this program's own, as testing/sim.hpp has them,
+// with the seed PLAIT_SEED, or 1; a program in which nothing can happen any more is stopped there. Throws
+// std::invalid_argument for a PLAIT_DRIVER that is none of these or a PLAIT_SEED that is no number, and
 // std::system_error when a driver that was asked for by name is refused. Defined in io/.
 std::unique_ptr<driver> make_driver(driver_options options = {});
 

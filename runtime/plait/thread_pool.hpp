@@ -3,7 +3,8 @@
 //     plait::thread_pool pool({.threads = 4, .name = "cpu"});
 //     int n = co_await pool.run(count_primes, 1'000'000);
 //
-// Threads run plain callables, never coroutines. First in, first out. The pool may be used from any
+// Threads run plain callables, never coroutines. First in, first out; in a simulated world (testing/sim.hpp)
+// the awaited jobs run on the simulation's thread instead, each after a while. The pool may be used from any
 // thread and from the tasks of any scheduler; the awaiting task goes on where it was. Nothing is
 // allocated on the way: the job lives in the awaiting frame.
 //
@@ -118,7 +119,7 @@ class thread_pool {
 // What a task waits on while a thread works for it.
 class thread_operation : public operation, private pool_job, private remote_call {
  public:
-  bool start(detail::task_state& task) noexcept;
+  bool start(detail::task_state& task);
 
  protected:
   thread_operation(thread_pool& pool, pool_job::run_fn execute) noexcept;
@@ -144,6 +145,7 @@ class thread_operation : public operation, private pool_job, private remote_call
   thread_pool* pool_;
   scheduler* home_ = nullptr;
   bool cancel_asked_ = false;  // the scheduler's thread
+  bool by_driver_ = false;     // it runs the job, in a simulation
   bool stopped_ = false;       // the pool's thread, until it posts
 };
 

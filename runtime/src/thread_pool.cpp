@@ -152,10 +152,13 @@ thread_operation::thread_operation(thread_operation&& other) noexcept
       remote_call(&come_home),
       pool_(other.pool_) {}
 
-bool thread_operation::start(detail::task_state& task) noexcept {
-  begin(task);
+bool thread_operation::start(detail::task_state& task) {
   home_ = &scheduler::current();
+  by_driver_ = home_->io().runs_jobs();
+  if (by_driver_) [[unlikely]] home_->io().run_job_later(*this);
+  begin(task);
   pool_->awaited_.fetch_add(1, std::memory_order_relaxed);
+  if (by_driver_) [[unlikely]] return true;
   home_->expected_posts += pool_->impl_->may_spin() ? 1 : 0;
   pool_->submit(*this);
   return true;
@@ -164,13 +167,14 @@ bool thread_operation::start(detail::task_state& task) noexcept {
 void thread_operation::cancel() noexcept {
   if (cancel_asked_) return;
   cancel_asked_ = true;
-  if (!pool_->try_withdraw(*this)) return ask_to_stop();
+  bool const withdrawn = by_driver_ ? home_->io().withdraw_job(*this) : pool_->try_withdraw(*this);
+  if (!withdrawn) return ask_to_stop();
   forget();
   complete(status::cancelled);
 }
 
 void thread_operation::forget() noexcept {
-  home_->expected_posts -= pool_->impl_->may_spin() ? 1 : 0;
+  if (!by_driver_) home_->expected_posts -= pool_->impl_->may_spin() ? 1 : 0;
   pool_->awaited_.fetch_sub(1, std::memory_order_release);
 }
 

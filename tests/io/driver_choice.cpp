@@ -33,11 +33,11 @@ using plait::test::in_child;
 
 namespace {
 
-// Sets PLAIT_DRIVER, or unsets it for nullptr, and puts it back.
+// Sets a variable, PLAIT_DRIVER for one, or unsets it for nullptr, and puts it back.
 class environment {
  public:
-  explicit environment(char const* value) {
-    if (char const* const before = std::getenv("PLAIT_DRIVER")) before_ = before;
+  explicit environment(char const* value, char const* name = "PLAIT_DRIVER") : name_(name) {
+    if (char const* const before = std::getenv(name)) before_ = before;
     set(value);
   }
   ~environment() { set(before_ ? before_->c_str() : nullptr); }
@@ -45,13 +45,14 @@ class environment {
   environment& operator=(environment const&) = delete;
 
  private:
-  static void set(char const* value) {
+  void set(char const* value) {
     if (value != nullptr) {
-      ::setenv("PLAIT_DRIVER", value, 1);
+      ::setenv(name_, value, 1);
     } else {
-      ::unsetenv("PLAIT_DRIVER");
+      ::unsetenv(name_);
     }
   }
+  char const* name_;
   std::optional<std::string> before_;
 };
 
@@ -156,7 +157,7 @@ TEST_CASE("driver choice: where the kernel has io_uring it is chosen") {
 }
 
 TEST_CASE("driver choice: a PLAIT_DRIVER that is neither says what to set") {
-  for (char const* const value : {"nonsense", "EPOLL", "epoll ", "io-uring", "sim"}) {
+  for (char const* const value : {"nonsense", "EPOLL", "epoll ", "io-uring", "Sim"}) {
     environment const wrong(value);
     std::string text;
     try {
@@ -165,8 +166,40 @@ TEST_CASE("driver choice: a PLAIT_DRIVER that is neither says what to set") {
       text = e.what();
     }
     CHECK(text == "PLAIT_DRIVER=" + std::string(value) +
-                      ": set it to io_uring or epoll, or unset it to let plait choose");
+                      ": set it to io_uring, epoll or sim, or unset it to let plait choose");
   }
+}
+
+TEST_CASE("driver choice: sim runs a program in a world of its own, with the seed of PLAIT_SEED") {
+  auto const program = []() -> task<std::uint64_t> {
+    auto listener = plait::io::tcp_listener::listen(plait::io::address::loopback(7000));
+    auto const stream = co_await plait::io::tcp_stream::connect(listener.local_address());
+    auto const begin = plait::clock::now();
+    co_await plait::sleep_for(std::chrono::hours(1));
+    auto const took = plait::clock::now() - begin;
+    co_return static_cast<std::uint64_t>(took.count()) + plait::scheduler::current().io().random();
+  };
+  environment const sim("sim");
+  CHECK(make_driver()->name() == "sim");
+  CHECK(choose_driver().reason == "asked for by PLAIT_DRIVER");
+  environment const seed("12", "PLAIT_SEED");
+  std::uint64_t const once = plait::run(program);
+  CHECK(once == plait::run(program));
+  environment const other("13", "PLAIT_SEED");
+  CHECK(once != plait::run(program));
+  for (char const* const wrong : {"x", "1x", "-1", "99999999999999999999"}) {
+    environment const bad(wrong, "PLAIT_SEED");
+    CHECK_THROWS_WITH(make_driver(),
+                      "PLAIT_SEED=" + std::string(wrong) + ": set it to a number from 0 to 2^64 - 1");
+  }
+}
+
+TEST_CASE("driver choice: a program under sim in which nothing can happen any more is stopped") {
+  auto const end = in_child([] {
+    plait::run([]() -> task<> { co_await plait::sleep_forever(); }, {.kind = driver_kind::sim});
+  });
+  CHECK(end.aborted());
+  CHECK(end.says("nothing can happen any more"));
 }
 
 TEST_CASE("driver choice: where io_uring is refused a program runs on epoll, and the report says why") {

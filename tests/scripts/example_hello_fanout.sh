@@ -21,7 +21,7 @@ a group, one of which fails:
 the group failed: rude refuses'
 
 ran=0
-for driver in ${PLAIT_DRIVER:-io_uring epoll}; do
+for driver in ${PLAIT_DRIVER:-io_uring epoll sim}; do
   output=$(PLAIT_DRIVER=$driver timeout -s KILL 20 "$program" 2>&1)
   status=$?
   if [ $status != 0 ] && [[ $output == *"is refused"* ]]; then

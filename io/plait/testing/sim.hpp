@@ -7,8 +7,8 @@
 //     for_each_seed(1000, [] { return client_and_server(); });   // a failure names its seed
 //
 // A run in which nothing can happen any more, while tasks wait, is cancelled and throws sim_stuck.
-// One thread; a world has TCP, UDP, UNIX sockets with descriptor passing, pipes, files and timers. Thread
-// and process pools are not in it.
+// One thread; a world has TCP, UDP, UNIX sockets with descriptor passing, pipes, files and timers. The
+// jobs of thread pools that a task awaits run on it, too, each after a while. Process pools are not in it.
 #pragma once
 
 #include <plait/cancel.hpp>
@@ -54,6 +54,7 @@ struct sim_options {
   duration latency_max = std::chrono::milliseconds(2);
   sim_latency latency_shape = sim_latency::uniform;
   std::size_t window_bytes_max = 65536;  // of each direction; each connection draws its own, from 1 up
+  duration job_max = std::chrono::milliseconds(1);  // that a thread pool's job takes, at most
   double short_transfer = 0.3;           // probability that a read or write does only a part
   double interrupted = 0.02;             // that an operation answers EINTR first
   double wrong_again = 0.01;             // that one that has to wait answers EAGAIN instead

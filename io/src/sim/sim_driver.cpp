@@ -27,6 +27,7 @@ sim_driver::sim_driver(simulation& run)
     : run_(run), random_(run.random), plan_(run.plan), order_(run.options, random_),
       program_random_(~run.options.seed), accepts_many_(random_.chance(run.options.many_accepts)) {
   reorders_ = order_.changes_anything();
+  runs_jobs_ = true;
   first_fd_ = world::first_fd;
   in_flight_ = 1;  // the world, which a busy scheduler must look at as well
   run_.add(*this);
@@ -222,6 +223,22 @@ void sim_driver::changed(int fd) {
   for (auto const& [id, wait] : waits_) {
     if (wait->fd() == fd && held_.at(wait).is == phase::parked) look(*wait);
   }
+}
+
+void sim_driver::run_job_later(pool_job& job) {
+  jobs_[&job] = plan_.after(random_.between(duration::zero(), run_.options.job_max), [this, &job] {
+    jobs_.erase(&job);
+    run_.trace.add(static_cast<std::uint64_t>(plan_.now().time_since_epoch().count()));
+    job.run(job);
+  });
+}
+
+bool sim_driver::withdraw_job(pool_job& job) noexcept {
+  auto const at = jobs_.find(&job);
+  if (at == jobs_.end()) return false;  // it has run
+  plan_.forget(at->second);
+  jobs_.erase(at);
+  return true;
 }
 
 void sim_driver::get_stuck(char const* why) {

@@ -14,6 +14,7 @@
 #include "simulation.hpp"
 
 #include <plait/detail/splitmix64.hpp>
+#include <plait/thread_pool.hpp>
 
 #include <array>
 #include <cstdint>
@@ -47,6 +48,8 @@ class sim_driver final : public io_driver {
   void watch(fd_wait& wait) override;
   void unwatch(fd_wait& wait) noexcept override;
   void cancel(op& request) noexcept override;
+  void run_job_later(pool_job& job) override;
+  bool withdraw_job(pool_job& job) noexcept override;
   bool accepts_many() const noexcept override { return accepts_many_; }
   bool wants_nonblocking() const noexcept override { return false; }
 
@@ -90,6 +93,7 @@ class sim_driver final : public io_driver {
 
   std::unordered_map<driver_request*, held> held_;  // looked up; where it is walked the order is no matter
   std::map<std::uint64_t, fd_wait*> waits_;         // by their ids
+  std::unordered_map<pool_job*, agenda::event> jobs_;  // that have not begun
   std::deque<std::pair<op*, std::uint64_t>> backlog_;
   unsigned submitted_ = 0;  // in this turn
   std::uint64_t last_id_ = 0;

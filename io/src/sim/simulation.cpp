@@ -14,6 +14,10 @@ simulation* simulation::current() noexcept {
   return d != nullptr ? &d->run() : nullptr;
 }
 
+std::unique_ptr<driver> make_sim_driver(testing::sim_options const& options) {
+  return std::make_unique<sim_driver>(std::make_unique<simulation>(options));
+}
+
 void simulation::changed(int fd) {
   for (sim_driver* const d : drivers_) d->changed(fd);
 }

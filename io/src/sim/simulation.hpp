@@ -9,6 +9,7 @@
 #include <plait/testing/sim.hpp>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,5 +52,8 @@ class simulation {
 
   std::vector<sim_driver*> drivers_;
 };
+
+// The driver of a program that has a world for itself alone.
+std::unique_ptr<driver> make_sim_driver(testing::sim_options const& options);
 
 }  // namespace plait::io::sim
