@@ -254,15 +254,26 @@ task<> write_after(checked_stream& s, int yields) {
   s.shutdown_write();
 }
 
+// Where to cancel a scope, while there is one.
+class shown_scope {
+ public:
+  shown_scope(cancel_scope*& at, cancel_scope& scope) noexcept : at_(at) { at_ = &scope; }
+  ~shown_scope() { at_ = nullptr; }
+  shown_scope(shown_scope const&) = delete;
+  shown_scope& operator=(shown_scope const&) = delete;
+
+ private:
+  cancel_scope*& at_;
+};
+
 task<> read_for_a_while(checked_stream& s, cancel_scope*& scope, std::string& got) {
   auto const body = [&](cancel_scope& own) -> task<> {
-    scope = &own;
+    shown_scope const shown(scope, own);
     std::array<char, 4> buffer;
     std::size_t const n = co_await s.read_some(buffer);
     got.append(buffer.data(), n);
   };
   co_await with_cancel_scope(std::ref(body));
-  scope = nullptr;
 }
 
 task<> cancelled_read(bench t, int yields_to_write, int yields_to_cancel) {
@@ -288,7 +299,7 @@ task<> cancelled_read_last(bench t) { return cancelled_read(t, 0, 4); }
 
 task<> write_until_cancelled(checked_stream& s, cancel_scope*& scope, std::size_t& written) {
   auto const body = [&](cancel_scope& own) -> task<> {
-    scope = &own;
+    shown_scope const shown(scope, own);
     for (;;) {
       std::size_t const n = co_await s.write_some(pattern(5000, written));
       written += n;
