@@ -271,7 +271,12 @@ task<> served(int clients, task<> (*each)(tcp_stream)) {
   auto const serve_it = [&](cancel_scope& scope) -> task<> {
     service = &scope;
     plait::io::serve_options const options{.on_failure = [](std::exception_ptr) {}};
-    co_await plait::io::serve(listener, options, each);
+    try {
+      co_await plait::io::serve(listener, options, each);
+    } catch (...) {
+      service = nullptr;
+      throw;
+    }
   };
   auto const service_task = [&]() -> task<> { co_await plait::with_cancel_scope(std::ref(serve_it)); };
   auto const body = [&](task_group& g) -> task<> {
@@ -287,7 +292,7 @@ task<> served(int clients, task<> (*each)(tcp_stream)) {
 task<> serves() { return served(2, session); }
 
 task<> serves_with_failures() {
-  return served(2, [](tcp_stream peer) -> task<> {
+  return served(2, [](tcp_stream) -> task<> {
     co_await plait::yield();
     throw io_error({std::make_error_code(std::errc::protocol_error), 0, "session"});
   });
