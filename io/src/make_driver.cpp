@@ -1,6 +1,8 @@
 #include "io_driver.hpp"
 #include "sim/simulation.hpp"
 
+#include <plait/system_calls.hpp>
+
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -93,8 +95,9 @@ choice choose(driver_options options) {
 // A socket with the number 1 would get what the program prints. So what is closed of 0 to 2 is opened,
 // as the C library does it for programs that run with another user's rights.
 void occupy_standard_descriptors() noexcept {
+  system_calls& kernel = system_calls::real();
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+    if (!kernel.is_open(fd)) kernel.open("/dev/null", O_RDWR, 0);
   }
 }
 

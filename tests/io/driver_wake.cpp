@@ -1,6 +1,7 @@
 // Other threads and the loop: nothing that is posted is lost, however the loop sleeps.
 #include <plait/driver.hpp>
 
+#include "support/count.hpp"
 #include "support/io_peer.hpp"
 #include "support/io_test.hpp"
 
@@ -67,6 +68,7 @@ IO_TEST("driver: a million posts from other threads all arrive") {
     for (std::thread& s : senders) s.join();
   });
   CHECK(count == 2 * posts_of_each);
+  plait::test::count("cross-thread wakes", count);
 }
 
 IO_TEST("driver: a loop that sleeps is woken by each of many posts") {

@@ -2,6 +2,7 @@
 // measured: whatever wins, no byte, message, connection or descriptor is lost.
 #include <plait/driver.hpp>
 
+#include "support/count.hpp"
 #include "support/io_peer.hpp"
 #include "support/io_test.hpp"
 
@@ -173,6 +174,7 @@ void check(tally const& t) {
   CHECK(t.happened >= all / 20);
   CHECK(t.cancelled >= all / 20);
   CHECK(t.lost == 0);
+  plait::test::count("cancel races", all);
 }
 
 // Receiving: a message of one byte, the round's, which comes once and in order whoever reads it.

@@ -1,9 +1,10 @@
-// Scenarios with I/O go wrong at every await, in each way, at every frame or allocation, and at every
-// operation that is handed to the driver. Those over streams in memory run on a manual scheduler, where
-// every allocation may fail; the others in simulation.
+// Scenarios with I/O go wrong at every await, in each way, at every frame or allocation, and at
+// every operation that is handed to the driver. Those over streams in memory run on a manual
+// scheduler, where every allocation may fail; the others in simulation.
 #include <plait/testing/io_sweep.hpp>
 
 #include "support/allocate.hpp"
+#include "support/count.hpp"
 
 #include <plait/cancel.hpp>
 #include <plait/finally.hpp>
@@ -23,7 +24,6 @@
 
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -221,7 +221,8 @@ task<> reads_the_first_of_two() {
   std::array<char, 8> here;
   std::array<char, 8> there;
   co_await one.first.write_all("1");
-  auto const got = co_await plait::when_any(one.second.read_some(here), two.second.read_some(there));
+  auto const got =
+      co_await plait::when_any(one.second.read_some(here), two.second.read_some(there));
   require(got.index == 0, "bytes came that nobody had written");
   co_await two.first.write_all("2");
   std::size_t const n = co_await two.second.read_some(there);
@@ -278,7 +279,9 @@ task<> served(int clients, task<> (*each)(tcp_stream)) {
       throw;
     }
   };
-  auto const service_task = [&]() -> task<> { co_await plait::with_cancel_scope(std::ref(serve_it)); };
+  auto const service_task = [&]() -> task<> {
+    co_await plait::with_cancel_scope(std::ref(serve_it));
+  };
   auto const body = [&](task_group& g) -> task<> {
     auto const running = g.spawn(service_task);
     co_await plait::yield();
@@ -453,14 +456,14 @@ std::vector<scenario> memory_scenarios() {
 
 // Counts the runs of what `each` does with every scenario, and prints them.
 template <class Each>
-long sweep(std::vector<scenario> const& all, Each const& each) {
+long sweep(char const* what, std::vector<scenario> const& all, Each const& each) {
   long runs = 0;
   for (scenario const& s : all) {
     sweep_result const result = each(s);
     CHECK(result.broken == "");
     runs += result.runs;
   }
-  std::printf("sweep: %ld runs over %zu scenarios\n", runs, all.size());
+  plait::test::count(what, runs);
   return runs;
 }
 
@@ -471,18 +474,22 @@ std::vector<scenario> all_scenarios() {
 }
 
 long sweep_awaits(await_action action) {
-  return sweep(all_scenarios(), [action](scenario const& s) { return for_each_await(s, action); });
+  return sweep("await sweep runs", all_scenarios(),
+               [action](scenario const& s) { return for_each_await(s, action); });
 }
 
 }  // namespace
 
-TEST_CASE("io sweep: it notices a failure that is lost, a run that is stuck, and a descriptor left") {
+TEST_CASE(
+    "io sweep: it notices a failure that is lost, a run that is stuck, and a descriptor left") {
   auto const swallows = []() -> task<> {
     auto [here, there] = stream_pair();
     auto const written = co_await as_result(here.write_all("x"));
     static_cast<void>(written);
   };
-  auto const broken = [](scenario s) { return for_each_driver_call(s, std::errc::io_error).broken; };
+  auto const broken = [](scenario s) {
+    return for_each_driver_call(s, std::errc::io_error).broken;
+  };
   std::string const lost = broken({.name = "swallows", .body = swallows});
   CHECK(lost.find("the failure was lost") != std::string::npos);
   auto const waits = []() -> task<> {
@@ -524,7 +531,7 @@ TEST_CASE("io sweep: every await of every scenario throws bad_alloc") {
 TEST_CASE("io sweep: every operation that a scenario hands to the driver fails") {
   for (std::errc const e : {std::errc::connection_reset, std::errc::io_error}) {
     auto const each = [e](scenario const& s) { return for_each_driver_call(s, e); };
-    CHECK(sweep(all_scenarios(), each) >= 400);
+    CHECK(sweep("driver call sweep runs", all_scenarios(), each) >= 400);
   }
 }
 
@@ -533,14 +540,15 @@ TEST_CASE("io sweep: every operation finds the kernel out of memory, and an acce
     s.handles_errors = true;
     return for_each_driver_call(s, std::errc::no_buffer_space);
   };
-  CHECK(sweep(all_scenarios(), each) >= 400);
+  CHECK(sweep("driver call sweep runs", all_scenarios(), each) >= 400);
 }
 
 TEST_CASE("io sweep: every frame of every scenario in simulation finds no memory") {
-  long const runs = sweep(simulated_scenarios(), for_each_frame);
+  long const runs = sweep("allocation sweep runs", simulated_scenarios(), for_each_frame);
   CHECK(runs >= (PLAIT_ASSERTIONS ? 100 : 0));  // without assertions frames do not fail
 }
 
 TEST_CASE("io sweep: every allocation of every scenario in memory fails") {
-  CHECK(sweep(memory_scenarios(), for_each_allocation) >= (PLAIT_TEST_OPERATOR_NEW ? 15 : 0));
+  CHECK(sweep("allocation sweep runs", memory_scenarios(), for_each_allocation) >=
+        (PLAIT_TEST_OPERATOR_NEW ? 15 : 0));
 }

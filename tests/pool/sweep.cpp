@@ -1,9 +1,10 @@
-// Scenarios with pools go wrong at every await. Those with threads run on a manual scheduler, where every
-// allocation may fail, too; those with processes on a kernel driver, where they are cancelled and time
-// out: what is thrown into the tasks that look after the workers is theirs to deal with.
+// Scenarios with pools go wrong at every await. Those with threads run on a manual scheduler, where
+// every allocation may fail, too; those with processes on a kernel driver, where they are cancelled
+// and time out: what is thrown into the tasks that look after the workers is theirs to deal with.
 #include <plait/testing/sweep.hpp>
 
 #include "support/allocate.hpp"
+#include "support/count.hpp"
 
 #include <plait/process_pool.hpp>
 #include <plait/run.hpp>
@@ -14,7 +15,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -120,7 +120,9 @@ task<> a_pool_that_is_not_shut_down() {
 class kernel_world final : public sweep_world {
  public:
   scheduler& sched() override { return scheduler_; }
-  bool run(std::function<task<bool>()> const& whole) override { return run_on(scheduler_, whole()); }
+  bool run(std::function<task<bool>()> const& whole) override {
+    return run_on(scheduler_, whole());
+  }
   void pass_time() override {}  // it does
   std::string left() override { return ""; }
 
@@ -153,19 +155,20 @@ std::vector<scenario> process_scenarios() {
 }
 
 template <class Each>
-long sweep(std::vector<scenario> const& all, Each const& each) {
+long sweep(char const* what, std::vector<scenario> const& all, Each const& each) {
   long runs = 0;
   for (scenario const& s : all) {
     sweep_result const result = each(s);
     CHECK(result.broken == "");
     runs += result.runs;
   }
-  std::printf("sweep: %ld runs over %zu scenarios\n", runs, all.size());
+  plait::test::count(what, runs);
   return runs;
 }
 
 long sweep_processes(await_action action) {
-  return sweep(process_scenarios(), [action](scenario const& s) { return for_each_await(s, action); });
+  return sweep("await sweep runs", process_scenarios(),
+               [action](scenario const& s) { return for_each_await(s, action); });
 }
 
 }  // namespace
@@ -173,12 +176,13 @@ long sweep_processes(await_action action) {
 TEST_CASE("pool sweep: every scenario with threads goes wrong at every await, in each way") {
   for (await_action const action : all_await_actions) {
     auto const each = [action](scenario const& s) { return for_each_await(s, action); };
-    CHECK(sweep(thread_scenarios(), each) >= 13);
+    CHECK(sweep("await sweep runs", thread_scenarios(), each) >= 13);
   }
 }
 
 TEST_CASE("pool sweep: every allocation of every scenario with threads fails") {
-  CHECK(sweep(thread_scenarios(), for_each_allocation) >= (PLAIT_TEST_OPERATOR_NEW ? 20 : 0));
+  CHECK(sweep("allocation sweep runs", thread_scenarios(), for_each_allocation) >=
+        (PLAIT_TEST_OPERATOR_NEW ? 20 : 0));
 }
 
 TEST_CASE("pool sweep: every scenario with processes is cancelled at every await") {

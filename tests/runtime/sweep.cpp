@@ -1,10 +1,12 @@
 // Every scenario goes wrong at every await, in each way, and at every allocation. The names of runs
-// in a failure can be given to PLAIT_SWEEP (testing/sweep.hpp); only the number of runs is then wrong.
+// in a failure can be given to PLAIT_SWEEP (testing/sweep.hpp); only the number of runs is then
+// wrong.
 #include <plait/testing/sweep.hpp>
 
 #include "scenarios.hpp"
 
 #include "support/allocate.hpp"
+#include "support/count.hpp"
 #include "support/death.hpp"
 
 #include <plait/detail/frame_pool.hpp>
@@ -15,7 +17,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstdio>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -52,7 +53,7 @@ long each_scenario(Each each) {
 void sweep_awaits(await_action action) {
   long const runs = each_scenario([&](scenario const& s) { return for_each_await(s, action); });
   CHECK(runs >= 8'000);
-  std::printf("sweep: %ld runs with %s at an await\n", runs, std::string(name_of(action)).c_str());
+  plait::test::count("await sweep runs", runs);
 }
 
 bool says(sweep_result const& result, std::string const& text) {
@@ -249,5 +250,7 @@ TEST_CASE("sweep: every await of every scenario throws bad_alloc") {
 TEST_CASE("sweep: every allocation of every scenario fails") {
   long const runs = each_scenario([](scenario const& s) { return for_each_allocation(s); });
   CHECK(runs >= (PLAIT_ASSERTIONS ? 12'000 : 2'000));  // without assertions frames do not fail
-  std::printf("sweep: %ld runs with an allocation that fails\n", runs);
+  plait::test::count("allocation sweep runs", runs);
+  plait::test::count("allocation sweep scenarios",
+                     static_cast<long>(plait::test::scenarios().size()));
 }

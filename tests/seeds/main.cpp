@@ -2,9 +2,9 @@
 //
 //     plait_seeds [--seeds N] [--first N] [--program NAME] [--twice-each N]
 //
-// Seed n runs program n modulo their number, in the world that the seed draws. The first 500 seeds and
-// one in ten of the others (--twice-each) run twice, and must leave the same trace. What fails is named with
-// the command that repeats it.
+// Seed n runs program n modulo their number, in the world that the seed draws. The first 500 seeds
+// and one in ten of the others (--twice-each) run twice, and must leave the same trace. What fails
+// is named with the command that repeats it.
 #include "programs.hpp"
 
 #include <plait/testing/sim.hpp>
@@ -40,7 +40,7 @@ struct counts {
 constexpr std::uint64_t smoke_seeds = 500;
 
 std::uint64_t run_once(program const& p, std::uint64_t seed) {
-  plait::testing::sim_run world({.seed = seed});
+  plait::testing::sim_run world(plait::testing::sim_options::swarm(seed));
   world.run(p.body);
   if (world.open_descriptors() != 0) throw std::runtime_error("descriptors are left open");
   return world.trace();
@@ -55,7 +55,8 @@ void run_seed(program const& p, std::uint64_t seed, options const& o, counts& c)
     ++c.repeated;
   } catch (std::exception const& e) {
     ++c.failed;
-    std::fprintf(stderr, "%s fails: %s\n  to repeat: plait_seeds --program %s --first %llu --seeds 1\n",
+    std::fprintf(stderr,
+                 "%s fails: %s\n  to repeat: plait_seeds --program %s --first %llu --seeds 1\n",
                  p.name, e.what(), p.name, static_cast<unsigned long long>(seed));
   }
 }
@@ -70,7 +71,9 @@ program const* choose(options const& o, std::uint64_t seed) {
 }
 
 [[noreturn]] void usage() {
-  std::fprintf(stderr, "usage: plait_seeds [--seeds N] [--first N] [--twice-each N] [--program NAME]\nprograms:");
+  std::fputs(
+      "usage: plait_seeds [--seeds N] [--first N] [--twice-each N] [--program NAME]\nprograms:",
+      stderr);
   for (program const& p : plait::seeds::programs()) std::fprintf(stderr, " %s", p.name);
   std::fputc('\n', stderr);
   std::exit(2);
@@ -113,7 +116,8 @@ int main(int argc, char** argv) {
   std::vector<std::thread> workers(2);
   for (std::thread& w : workers) {
     w = std::thread([&] {
-      for (std::uint64_t seed; (seed = next++) < o.first + o.seeds;) run_seed(*choose(o, seed), seed, o, c);
+      for (std::uint64_t seed; (seed = next++) < o.first + o.seeds;)
+        run_seed(*choose(o, seed), seed, o, c);
     });
   }
   for (std::thread& w : workers) w.join();

@@ -313,7 +313,9 @@ task<> files_program() {
 
 // --- rename: who opens a name that is being replaced reads an old or the new version, and all of it ---
 
-std::string version(std::size_t number) { return std::to_string(number) + ":" + text_from(number, 200 + number); }
+std::string version(std::size_t number) {
+  return std::to_string(number) + ":" + text_from(number, 200 + number);
+}
 
 task<> replace_versions(std::size_t versions) {
   for (std::size_t n = 0; n < versions; ++n) {
