@@ -86,8 +86,8 @@ bool sync_operation::start(plait::detail::task_state& task) {
 }
 
 void sync_operation::finish_request(int result, unsigned flags) noexcept {
-  remember(result);
   file_operation::finish_request(result, flags);
+  remember(answer);  // `result` may have been EAGAIN, and the second try at once what counts
 }
 
 void sync_operation::remember(int result) const {

@@ -209,7 +209,7 @@ def ends(arguments, environment, status, *texts):
 def check_arguments():
     for arguments in ([], ["abc"], ["-1"], ["65536"], ["80x"], [""], ["1", "2"]):
         ends(arguments, {}, 2, "usage: echo_server PORT")
-    ends(["0"], {"PLAIT_DRIVER": "nonsense"}, 1, "PLAIT_DRIVER=nonsense", "io_uring or epoll")
+    ends(["0"], {"PLAIT_DRIVER": "nonsense"}, 1, "PLAIT_DRIVER=nonsense", "io_uring, epoll or sim")
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()

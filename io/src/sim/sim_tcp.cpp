@@ -208,6 +208,7 @@ void tcp_socket::be_reset() {
 void tcp_socket::finish_sending() {
   if (std::exchange(end_sent_, true)) return;
   world_.net().segment(peer_->line_, local_, remote_, [peer = peer_] {
+    if (peer->was_reset_) return;  // what comes behind a reset is nothing to the socket
     peer->end_arrived_ = true;
     peer->changed();
   });
@@ -216,6 +217,7 @@ void tcp_socket::finish_sending() {
 int tcp_socket::shutdown(int how) noexcept {
   if (is_ == state::listening) {
     stop_listening();
+    world_.tcp_ports().release(*this);  // listeners have SO_REUSEADDR: the next one may have the port now
     changed();
     return 0;
   }
