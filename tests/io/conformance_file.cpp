@@ -6,6 +6,7 @@
 #include <plait/io/file.hpp>
 #include <plait/io/file_status.hpp>
 #include <plait/task_group.hpp>
+#include <plait/scheduler.hpp>
 #include <plait/timeout.hpp>
 
 #include <array>
@@ -224,6 +225,21 @@ CONFORMANCE_TEST("file close: in a cancelled scope", "closed") {
     co_return "closed";
   };
   co_return co_await too_late(close);
+}
+// The ledger sees a descriptor that stays open.
+CONFORMANCE_TEST("file close: cancelled meanwhile", "closed") {
+  auto const close_ten = [&]() -> task<std::string> {
+    std::array<file, 10> files;
+    for (file& f : files) f = co_await file::open(at.path("f"), file_mode::write);
+    co_await plait::with_task_group([&](plait::task_group& g) -> task<> {
+      auto const close = [](file& f) -> task<> { co_await f.close(); };
+      for (file& f : files) g.spawn(close, std::ref(f));
+      co_await plait::yield();
+      g.cancel();
+    });
+    co_return "closed";
+  };
+  co_return co_await close_ten();
 }
 
 CONFORMANCE_TEST("file append: behind what is there", "hello world") {

@@ -101,7 +101,7 @@ class file_close_operation : public file_operation {
  public:
   explicit file_close_operation(descriptor owned) noexcept
       : file_operation(lowerings::close, -1, nullptr, 0), owned_(std::move(owned)) {}
-  static constexpr bool ignores_cancel = true;  // the descriptor is gone either way
+  static constexpr bool ignores_cancel = true;  // the descriptor is nobody's any more: it must be closed
 
   bool start(plait::detail::task_state& task) {
     fd = owned_.release();
@@ -111,6 +111,8 @@ class file_close_operation : public file_operation {
   }
 
  private:
+  void cancel() noexcept override {}
+
   descriptor owned_;
 };
 
