@@ -69,6 +69,10 @@ class cancel_scope {
   void request_cancel(char const* reason = "cancelled from another thread",
                       std::source_location by = std::source_location::current()) noexcept;
 
+  // Of a group: cancels the shields of its tasks, which do not see what is cancelled outside of them, and
+  // those of all tasks in these. For a simulation that ends a program whatever it does.
+  void cancel_shields(char const* reason);
+
   bool cancel_called() const noexcept { return cancelled_; }
   // An await in this scope would throw.
   bool cancel_visible() const noexcept { return visible_; }

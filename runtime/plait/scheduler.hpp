@@ -16,6 +16,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <utility>
 
 namespace plait {
 
@@ -62,6 +63,12 @@ class scheduler {
   void run_until(bool const& done);
   void run_until_idle();
 
+  // For simulations, where several programs take turns on one thread: one turn, which does not sleep, of
+  // the current scheduler; and when it wants another: time_point::min() at once, no_deadline not before
+  // something has happened.
+  void run_turn();
+  time_point next_turn() noexcept;
+
   // The group whose tasks outlive the task that spawned them. It joins when `run` ends; failures go
   // to the error hook and leave the others alone.
   task_group& background() noexcept { return *background_; }
@@ -95,6 +102,7 @@ class scheduler {
 
  private:
   friend class scheduler_binding;
+  friend class scheduler_switch;
 
   std::unique_ptr<task_group> new_background();
   template <class Ended>
@@ -133,6 +141,19 @@ class scheduler_binding {
   ~scheduler_binding();
   scheduler_binding(scheduler_binding const&) = delete;
   scheduler_binding& operator=(scheduler_binding const&) = delete;
+
+ private:
+  scheduler* previous_;
+};
+
+// Puts a scheduler in the place of the current one for a while, also in the middle of its turn: where one
+// program of a simulation does something to another.
+class scheduler_switch {
+ public:
+  explicit scheduler_switch(scheduler& s) noexcept : previous_(std::exchange(scheduler::here_, &s)) {}
+  ~scheduler_switch() { scheduler::here_ = previous_; }
+  scheduler_switch(scheduler_switch const&) = delete;
+  scheduler_switch& operator=(scheduler_switch const&) = delete;
 
  private:
   scheduler* previous_;

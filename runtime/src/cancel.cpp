@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace plait {
 namespace {
@@ -99,6 +100,21 @@ void cancel_scope::reach_task(detail::task_state& task, cancel_scope*& groups) n
     }
   }
   if (innermost == task.scope && task.blocked != nullptr) task.blocked->cancel();
+}
+
+void cancel_scope::cancel_shields(char const* reason) {
+  std::vector<cancel_scope*> groups{this};
+  while (!groups.empty()) {
+    cancel_scope* const group = groups.back();
+    groups.pop_back();
+    detail::sibling* const ring = &task_group::of(*group).children_;
+    for (detail::sibling* c = ring->next; c != ring; c = c->next) {
+      for (cancel_scope* s = static_cast<detail::child&>(*c).scope; s != group; s = s->parent_) {
+        if (s->kind_ == kind::shield) s->cancel(reason);
+        if (s->is_group()) groups.push_back(s);
+      }
+    }
+  }
 }
 
 void cancel_scope::enter(detail::task_state& task) noexcept {

@@ -164,6 +164,17 @@ void scheduler::run_until_idle() {
            timers_.next_deadline() <= driver_->now());
 }
 
+void scheduler::run_turn() {
+  PLAIT_CHECK(here_ == this, "a scheduler's turn was run while another one was the current");
+  now();
+  turn([] { return true; });
+}
+
+time_point scheduler::next_turn() noexcept {
+  if (first_ready_ != nullptr || !inbox_.seems_empty()) return time_point::min();
+  return timers_.next_deadline();
+}
+
 scheduler_binding::scheduler_binding(scheduler& s) noexcept : previous_(scheduler::here_) {
   PLAIT_CHECK(previous_ == nullptr || previous_ == &s,
               "a scheduler already runs on this thread; await the task instead of running it");

@@ -8,7 +8,8 @@
 //
 // A run in which nothing can happen any more, while tasks wait, is cancelled and throws sim_stuck.
 // One thread; a world has TCP, UDP, UNIX sockets with descriptor passing, pipes, files and timers. The
-// jobs of thread pools that a task awaits run on it, too, each after a while. Process pools are not in it.
+// jobs of thread pools that a task awaits run on it, too, each after a while. Several programs in one world:
+// testing/sim_process.hpp. Process pools are not in it.
 #pragma once
 
 #include <plait/cancel.hpp>

@@ -1,5 +1,7 @@
 #include "sim_driver.hpp"
 
+#include "process.hpp"
+
 #include <plait/scheduler.hpp>
 
 #include <algorithm>
@@ -23,9 +25,15 @@ constexpr double ends_by_itself = 0.1;  // that a result of many is the last one
 
 }  // namespace
 
-sim_driver::sim_driver(simulation& run)
-    : run_(run), random_(run.random), plan_(run.plan), order_(run.options, random_),
-      program_random_(~run.options.seed), accepts_many_(random_.chance(run.options.many_accepts)) {
+sim_driver::sim_driver(simulation& run) : sim_driver(run, run.world, nullptr, ~run.options.seed) {}
+
+sim_driver::sim_driver(simulation& run, process& of)
+    : sim_driver(run, of.calls(), &of, run.random.next()) {}
+
+sim_driver::sim_driver(simulation& run, system_calls& calls, process* of, std::uint64_t own_numbers)
+    : run_(run), process_(of), sys_(calls), random_(run.random), plan_(run.plan),
+      order_(run.options, random_), program_random_(own_numbers),
+      accepts_many_(random_.chance(run.options.many_accepts)) {
   reorders_ = order_.changes_anything();
   runs_jobs_ = true;
   first_fd_ = world::first_fd;
@@ -46,6 +54,7 @@ void sim_driver::tell_waiting(std::map<std::string, int>& counts) const {
     int const fd = waits ? static_cast<fd_wait*>(request)->fd() : static_cast<op*>(request)->fd;
     std::string what = waits ? "wait" : static_cast<op*>(request)->lowering->name;
     if (fd >= 0) what += " of descriptor " + std::to_string(fd);
+    if (process_ != nullptr) what += " in " + process_->name();
     ++counts[what];
   }
 }
@@ -60,11 +69,25 @@ sim_driver::held* sim_driver::find(driver_request* request, std::uint64_t id) {
   return at != held_.end() && at->second.id == id ? &at->second : nullptr;
 }
 
+// What happens to this program while another one's scheduler looks at the agenda.
+template <class What>
+void sim_driver::in_program(What const& what) {
+  if (process_ == nullptr) {
+    what();
+  } else {
+    process_->visit(what);
+  }
+}
+
+void sim_driver::wake_program() {
+  if (process_ != nullptr) process_->plan_turn();
+}
+
 // what(held), if the request is still there.
 template <class What>
 void sim_driver::after(duration d, driver_request& request, What what) {
   plan_.after(d, [this, &request, id = held_.at(&request).id, what] {
-    if (held* const h = find(&request, id)) what(*h);
+    if (held* const h = find(&request, id)) in_program([&] { what(*h); });
   });
 }
 
@@ -90,6 +113,11 @@ bool sim_driver::gives_many(op const& request) const noexcept {
 }
 
 bool sim_driver::begin_op(op& request) {
+  if (dead_) {
+    request.cancel_asked = true;
+    request.answer = -ECANCELED;
+    return true;
+  }
   if (!gives_many(request) && (goes_by_hand(request) || random_.chance(0.25))) {
     request.answer = try_once(request);
     if (request.answer != -EAGAIN) return true;
@@ -196,7 +224,8 @@ void sim_driver::cancel(op& request) noexcept {
 }
 
 void sim_driver::watch(fd_wait& wait) {
-  if (!run_.world.is_open(wait.fd())) return wait.finish_request(-EBADF, 0);
+  if (dead_) return wait.finish_request(-ECANCELED, 0);
+  if (!sys_.is_open(wait.fd())) return wait.finish_request(-EBADF, 0);
   hold(wait);
   waits_.emplace(last_id_, &wait);
   look(wait);
@@ -226,10 +255,14 @@ void sim_driver::changed(int fd) {
 }
 
 void sim_driver::run_job_later(pool_job& job) {
+  if (dead_) {  // it waits for its cancellation
+    jobs_[&job] = {};
+    return;
+  }
   jobs_[&job] = plan_.after(random_.between(duration::zero(), run_.options.job_max), [this, &job] {
     jobs_.erase(&job);
     run_.trace.add(static_cast<std::uint64_t>(plan_.now().time_since_epoch().count()));
-    job.run(job);
+    in_program([&job] { job.run(job); });
   });
 }
 
@@ -239,6 +272,19 @@ bool sim_driver::withdraw_job(pool_job& job) noexcept {
   plan_.forget(at->second);
   jobs_.erase(at);
   return true;
+}
+
+// In the order in which they came, which is not that of the table.
+void sim_driver::die() {
+  dead_ = true;
+  own_time_ = plan_.now();
+  backlog_.clear();
+  std::map<std::uint64_t, driver_request*> by_age;
+  for (auto const& [request, h] : held_) by_age.emplace(h.id, request);
+  for (auto const& [id, request] : by_age) {
+    request->cancel_asked = true;
+    end(*request, -ECANCELED);
+  }
 }
 
 void sim_driver::get_stuck(char const* why) {
@@ -252,6 +298,7 @@ void sim_driver::get_stuck(char const* why) {
 
 void sim_driver::park(time_point deadline) {
   fill();
+  if (process_ != nullptr) return;
   plan_.move_to(plan_.now() + random_.between(step_min, step_max));
   if (plan_.run_due() != 0) {
     fruitless_turns_ = 0;

@@ -26,9 +26,14 @@
 
 namespace plait::io::sim {
 
+class process;
+
 class sim_driver final : public io_driver {
  public:
+  // Of the program whose scheduler moves the time.
   explicit sim_driver(simulation& run);
+  // Of a process, whose turns are events.
+  sim_driver(simulation& run, process& of);
   // In a simulation of its own.
   explicit sim_driver(std::unique_ptr<simulation> run);
   ~sim_driver() override;
@@ -38,11 +43,20 @@ class sim_driver final : public io_driver {
   // What can be done with a descriptor may have changed.
   void changed(int fd);
 
+  // The process was killed: every operation is answered at once, here and now, and the world hears of none
+  // any more. Its clock leaves the others' behind.
+  void die();
+  bool is_dead() const noexcept { return dead_; }
+  void skip_to(time_point t) noexcept { own_time_ = t; }
+  bool has_backlog() const noexcept { return !backlog_.empty(); }
+  // The program may have something to do, for another one has done something.
+  void wake_program();
+
   std::string_view name() const noexcept override { return "sim"; }
-  time_point now() noexcept override { return run_.plan.now(); }
+  time_point now() noexcept override { return dead_ ? own_time_ : run_.plan.now(); }
   std::uint64_t random() noexcept override { return plait::detail::splitmix64(program_random_); }
   int order_ready(std::span<plait::detail::resumable*> ready) override { return order_.choose(ready); }
-  system_calls& sys() noexcept override { return run_.world; }
+  system_calls& sys() noexcept override { return sys_; }
   void park(time_point deadline) override;
   void wake() noexcept override {}
   void watch(fd_wait& wait) override;
@@ -62,6 +76,8 @@ class sim_driver final : public io_driver {
   };
   enum class way : std::uint8_t { unknown, ring, by_hand };
 
+  sim_driver(simulation& run, system_calls& calls, process* of, std::uint64_t own_numbers);
+
   bool begin_op(op& request) override;
   bool goes_by_hand(op const& request);
   bool gives_many(op const& request) const noexcept;
@@ -70,6 +86,8 @@ class sim_driver final : public io_driver {
   held* find(driver_request* request, std::uint64_t id);
   template <class What>
   void after(duration d, driver_request& request, What what);
+  template <class What>
+  void in_program(What const& what);
   void plan_attempt(op& request);
   void attempt(op& request);
   void look(fd_wait& wait);
@@ -84,6 +102,8 @@ class sim_driver final : public io_driver {
 
   std::unique_ptr<simulation> owned_run_;
   simulation& run_;
+  process* process_;
+  system_calls& sys_;
   random_numbers& random_;
   agenda& plan_;
   ready_order order_;
@@ -99,6 +119,8 @@ class sim_driver final : public io_driver {
   std::uint64_t last_id_ = 0;
   long fruitless_turns_ = 0;  // in a row, in which nothing but the program's own steps took time
   bool stuck_ = false;
+  bool dead_ = false;
+  time_point own_time_{};
 };
 
 }  // namespace plait::io::sim

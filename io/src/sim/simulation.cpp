@@ -1,5 +1,6 @@
 #include "simulation.hpp"
 
+#include "process.hpp"
 #include "sim_driver.hpp"
 
 #include <plait/scheduler.hpp>
@@ -7,6 +8,21 @@
 #include <map>
 
 namespace plait::io::sim {
+
+simulation::simulation(testing::sim_options const& given)
+    : options(given), random(options), plan(random), world(options, random, plan), begin(plan.now()) {
+  world.on_change = [this](int fd) { changed(fd); };
+}
+
+simulation::~simulation() {
+  for (auto const& p : processes_) p->leave();
+}
+
+std::shared_ptr<process> simulation::add_process() {
+  auto const added = std::make_shared<process>(*this, processes_.size() + 1);
+  processes_.push_back(added);
+  return added;
+}
 
 simulation* simulation::current() noexcept {
   scheduler* const s = scheduler::current_or_null();
@@ -25,6 +41,7 @@ void simulation::changed(int fd) {
 std::string simulation::waiting() const {
   std::map<std::string, int> counts;
   for (sim_driver const* const d : drivers_) d->tell_waiting(counts);
+  for (auto const& p : processes_) p->tell_waiting(counts);
   if (counts.empty()) return "none of them for I/O";
   std::string text;
   for (auto const& [what, count] : counts) {

@@ -15,14 +15,13 @@
 
 namespace plait::io::sim {
 
+class process;
 class sim_driver;
 
 class simulation {
  public:
-  explicit simulation(testing::sim_options const& given)
-      : options(given), random(options), plan(random), world(options, random, plan), begin(plan.now()) {
-    world.on_change = [this](int fd) { changed(fd); };
-  }
+  explicit simulation(testing::sim_options const& given);
+  ~simulation();
   simulation(simulation const&) = delete;
   simulation& operator=(simulation const&) = delete;
 
@@ -32,6 +31,8 @@ class simulation {
   // The drivers over this world, in the order in which they came.
   void add(sim_driver& d) { drivers_.push_back(&d); }
   void remove(sim_driver& d) noexcept { std::erase(drivers_, &d); }
+  // A process begins; it stays until the simulation ends, since the agenda may know it.
+  std::shared_ptr<process> add_process();
   // Which operations wait, of all programs.
   std::string waiting() const;
   // What is left when all that is under way has arrived.
@@ -51,6 +52,7 @@ class simulation {
   void changed(int fd);
 
   std::vector<sim_driver*> drivers_;
+  std::vector<std::shared_ptr<process>> processes_;
 };
 
 // The driver of a program that has a world for itself alone.
