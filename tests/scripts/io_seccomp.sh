@@ -25,8 +25,8 @@ under() {
   echo "$1: $(tail -2 "$log" | head -1)"
 }
 
-# What names epoll as its driver runs everywhere else as well.
-under EPERM '~[epoll]~[sim]' 'Operation not permitted'
+# What names epoll or a simulation as its driver runs everywhere else as well.
+under EPERM '[io_uring],driver*' 'Operation not permitted'
 under ENOSYS 'driver*' 'Function not implemented'
 under ENOMEM 'driver*' 'Cannot allocate memory'
 
