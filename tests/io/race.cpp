@@ -138,7 +138,7 @@ task<bool> one_round(contest const& c, companion& other, int round, int pause) {
 
 // On a machine that is busy with other things each meeting of the two threads may take milliseconds:
 // then there are fewer rounds.
-constexpr std::chrono::seconds enough{5};
+constexpr std::chrono::seconds enough{8};
 
 struct tally {
   int happened = 0;

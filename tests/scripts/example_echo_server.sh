@@ -131,7 +131,7 @@ def refuses(server):
     try:
         server.client().close()
         return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it was closed while this one waited
         return True
 
 
