@@ -109,6 +109,12 @@ action receive_passed(unix_stream& by) {
   };
 }
 
+// g++ 12 takes no braced list in a co_await expression.
+template <class... Fds>
+std::vector<int> these(Fds... fds) {
+  return {fds...};
+}
+
 task<> pass(unix_stream& by, std::vector<int> fds, std::string text) {
   co_await by.send_descriptors(fds, text);
 }
@@ -117,7 +123,7 @@ task<std::string> receiving_passed(event e) {
   ends c = ends::pair();
   pipe_pair p = pipe_pair::open();
   auto const complete = [&]() -> task<> {
-    co_await pass(c.far, {p.reader.fd(), p.writer.fd()}, "x");
+    co_await pass(c.far, these(p.reader.fd(), p.writer.fd()), "x");
   };
   auto const close = [&]() -> task<> { co_await c.near.close(); };
   co_return co_await under(e, receive_passed(c.near), complete, close);
@@ -272,7 +278,7 @@ CONFORMANCE_TEST("passing: the peer closes", "end") {
 CONFORMANCE_TEST("passing: what was passed works when the original is closed", "ok") {
   ends c = ends::pair();
   pipe_pair p = pipe_pair::open();
-  co_await pass(c.far, {p.writer.fd()}, "x");
+  co_await pass(c.far, these(p.writer.fd()), "x");
   co_await p.writer.close();
   std::array<char, 4> buffer;
   received_descriptors got = co_await c.near.receive_descriptors(buffer);
@@ -284,7 +290,7 @@ CONFORMANCE_TEST("passing: what was passed works when the original is closed", "
 CONFORMANCE_TEST("passing: a plain read drops the descriptors", "end") {
   ends c = ends::pair();
   pipe_pair p = pipe_pair::open();
-  co_await pass(c.far, {p.writer.fd()}, "x");
+  co_await pass(c.far, these(p.writer.fd()), "x");
   co_await p.writer.close();
   std::array<char, 4> buffer;
   co_await c.near.read_exactly(plait::io::mutable_buffer(buffer.data(), 1));
@@ -293,7 +299,7 @@ CONFORMANCE_TEST("passing: a plain read drops the descriptors", "end") {
 CONFORMANCE_TEST("passing: descriptors that nobody takes are closed with the stream", "end") {
   ends c = ends::pair();
   pipe_pair p = pipe_pair::open();
-  co_await pass(c.far, {p.writer.fd()}, "x");
+  co_await pass(c.far, these(p.writer.fd()), "x");
   co_await p.writer.close();
   co_await c.near.close();
   co_return co_await outcome_of(hear_end(p));
@@ -301,8 +307,8 @@ CONFORMANCE_TEST("passing: descriptors that nobody takes are closed with the str
 CONFORMANCE_TEST("passing: a read ends behind the bytes that descriptors came with", "2 messages") {
   ends c = ends::pair();
   pipe_pair p = pipe_pair::open();
-  co_await pass(c.far, {p.reader.fd()}, "a");
-  co_await pass(c.far, {p.writer.fd()}, "b");
+  co_await pass(c.far, these(p.reader.fd()), "a");
+  co_await pass(c.far, these(p.writer.fd()), "b");
   std::string const first = co_await outcome_of(receive_passed(c.near));
   std::string const second = co_await outcome_of(receive_passed(c.near));
   co_return first == "1+1" && second == "1+1" ? "2 messages" : first + " " + second;
@@ -310,7 +316,7 @@ CONFORMANCE_TEST("passing: a read ends behind the bytes that descriptors came wi
 CONFORMANCE_TEST("passing: no room for the second descriptor", "1, cut") {
   ends c = ends::pair();
   pipe_pair p = pipe_pair::open();
-  co_await pass(c.far, {p.reader.fd(), p.writer.fd()}, "x");
+  co_await pass(c.far, these(p.reader.fd(), p.writer.fd()), "x");
   plait::system_calls& sys = plait::scheduler::current().sys();
   char byte = 0;
   iovec part{&byte, 1};
@@ -339,7 +345,7 @@ CONFORMANCE_TEST("passing: more descriptors than a message takes", "invalid") {
 CONFORMANCE_TEST("passing: a number that is no descriptor", "no descriptor") {
   ends c = ends::pair();
   action const act = [&]() -> task<std::string> {
-    co_await pass(c.far, {1 << 28}, "x");
+    co_await pass(c.far, these(1 << 28), "x");
     co_return "ok";
   };
   co_return co_await outcome_of(act);
@@ -348,7 +354,7 @@ CONFORMANCE_TEST("passing: the peer has closed", "broken pipe") {
   ends c = ends::pair();
   co_await c.near.close();
   action const act = [&]() -> task<std::string> {
-    co_await pass(c.far, {c.far.fd()}, "x");
+    co_await pass(c.far, these(c.far.fd()), "x");
     co_return "ok";
   };
   co_return co_await outcome_of(act);
@@ -357,7 +363,7 @@ CONFORMANCE_TEST("passing: a stream that is passed goes on", "ok") {
   ends c = ends::pair();
   ends other = ends::pair();
   co_await other.far.write_all("ok");
-  co_await pass(c.far, {other.near.fd()}, "x");
+  co_await pass(c.far, these(other.near.fd()), "x");
   co_await other.near.close();
   std::array<char, 4> buffer;
   received_descriptors got = co_await c.near.receive_descriptors(buffer);

@@ -449,3 +449,27 @@ TEST_CASE("sim_process: a handle that outlives the run ends its process with the
   CHECK(p->has_ended());
   CHECK(count >= 10);
 }
+
+TEST_CASE("sim_process: it ends when its closed listener has let go of the accept that was under way") {
+  auto const program = []() -> task<> {
+    auto const service = []() -> task<> {
+      tcp_listener listener = tcp_listener::listen(address::loopback(7000));
+      co_await plait::with_task_group([&](plait::task_group& g) -> task<> {
+        auto const accept = [&]() -> task<> {
+          try {
+            tcp_stream const nobody = co_await listener.accept();
+          } catch (io_error const&) {
+          }
+        };
+        g.spawn(accept);
+        co_await plait::sleep_for(1ms);
+        listener.close();
+        co_await g.join();
+      });
+    };
+    sim_process const p = sim_process::spawn(service);
+    sim_exit const end = co_await p.join();
+    if (end.how != sim_exit::kind::exited) throw std::logic_error(end.what);
+  };
+  CHECK_NOTHROW(plait::testing::for_each_seed(50, program));
+}

@@ -543,6 +543,26 @@ TEST_CASE("io sweep: every operation finds the kernel out of memory, and an acce
   CHECK(sweep("driver call sweep runs", all_scenarios(), each) >= 400);
 }
 
+TEST_CASE("io sweep: every scenario's process is killed at every await") {
+  auto const each = [](scenario const& s) { return for_each_kill(s, {.window_bytes_max = 4096}); };
+  CHECK(sweep("kill sweep runs", simulated_scenarios(), each) >= 400);
+}
+
+TEST_CASE("io sweep: a kill that leaves something in the world is noticed") {
+  auto const fails = []() -> task<> {
+    co_await plait::yield();
+    throw std::runtime_error("on purpose");
+  };
+  std::string const failed = for_each_kill({.name = "fails", .body = fails}).broken;
+  CHECK(failed.find("in run fails/kill/2: it fails by itself: on purpose") != std::string::npos);
+  auto const checked = [](run_report const& r) {
+    if (r.how == run_report::end::cancelled) throw std::logic_error("it was told");
+  };
+  auto const twice = []() -> task<> { co_await plait::yield(); };
+  std::string const told = for_each_kill({.name = "checks", .body = twice, .check = checked}).broken;
+  CHECK(told.find("in run checks/kill/1: it was told") != std::string::npos);
+}
+
 TEST_CASE("io sweep: every frame of every scenario in simulation finds no memory") {
   long const runs = sweep("allocation sweep runs", simulated_scenarios(), for_each_frame);
   CHECK(runs >= (PLAIT_ASSERTIONS ? 100 : 0));  // without assertions frames do not fail

@@ -25,4 +25,9 @@ scenario in_simulation(scenario s, sim_options options = {});
 // So let a scenario throw a std::logic_error where it finds something wrong itself.
 sweep_result for_each_driver_call(scenario const& s, std::errc error);
 
+// The scenario is a simulated process (testing/sim_process.hpp), which is killed at its first, its second
+// ... await, until a run has fewer. Nothing may be left in the world then, and the scenario's check is told
+// that it was cancelled. The scenario's own world is not used.
+sweep_result for_each_kill(scenario const& s, sim_options options = {});
+
 }  // namespace plait::testing

@@ -67,7 +67,9 @@ void process::start(task<int> program) {
 void process::plan_turn() {
   if (ended_ || killed_ || paused_ || in_turn_) return;
   time_point const now = run_.plan.now();
-  time_point const wanted = driver_->has_backlog() ? time_point::min() : sched_->next_turn();
+  // The last turn sees that the driver has let go of the last request that nobody waits for.
+  bool const at_once = driver_->has_backlog() || is_done();
+  time_point const wanted = at_once ? time_point::min() : sched_->next_turn();
   if (wanted == no_deadline) return;
   duration const wait = wanted > now + step_max ? wanted - now : run_.random.between(step_min, step_max);
   if (planned_.has_value()) {
