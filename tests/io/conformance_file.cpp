@@ -22,6 +22,7 @@ using plait::io::file_mode;
 using plait::io::io_error;
 using plait::test::cancelled_before;
 using plait::test::cancelled_meanwhile;
+using plait::test::make_file;
 using plait::test::past_its_deadline;
 using plait::test::stage;
 
@@ -36,12 +37,6 @@ std::string word_of(std::error_code const& code) {
 }
 
 std::string word_of(io_error const& e) { return word_of(e.code()); }
-
-task<> make(std::string path, std::string text) {
-  file made = co_await file::open(std::move(path), file_mode::write);
-  co_await made.write_at(0, text);
-  co_await made.close();
-}
 
 task<std::string> opening(std::string path, file_mode mode) {
   std::string word = "ok";
@@ -85,7 +80,7 @@ task<std::string> said_by(Op op) {
 }  // namespace
 
 CONFORMANCE_TEST("file open: to read, it is there", "ok") {
-  co_await make(at.path("f"), "x");
+  co_await make_file(at.path("f"), "x");
   co_return co_await opening(at.path("f"), file_mode::read);
 }
 CONFORMANCE_TEST("file open: to read, it is not there", "not there") {
@@ -96,18 +91,18 @@ CONFORMANCE_TEST("file open: to write, it is made", "made empty") {
   co_return f.size() == 0 ? "made empty" : "not empty";
 }
 CONFORMANCE_TEST("file open: to write, it is emptied", "emptied") {
-  co_await make(at.path("f"), "old");
+  co_await make_file(at.path("f"), "old");
   file const f = co_await file::open(at.path("f"), file_mode::write);
   co_return f.size() == 0 ? "emptied" : "kept";
 }
 CONFORMANCE_TEST("file open: to read and write, it is kept", "kept") {
-  co_await make(at.path("f"), "old");
+  co_await make_file(at.path("f"), "old");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   std::string const text = co_await all_of(f, 0);
   co_return text == "old" ? "kept" : text;
 }
 CONFORMANCE_TEST("file open: new, it is there already", "is there") {
-  co_await make(at.path("f"), "old");
+  co_await make_file(at.path("f"), "old");
   co_return co_await opening(at.path("f"), file_mode::create_new);
 }
 CONFORMANCE_TEST("file open: cancelled before", "cancelled") {
@@ -128,24 +123,24 @@ CONFORMANCE_TEST("file open: the deadline has passed", "timed out") {
 }
 
 CONFORMANCE_TEST("file read_at: what was written is there", "hello") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   co_return co_await all_of(f, 0);
 }
 CONFORMANCE_TEST("file read_at: from the middle", "llo") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   co_return co_await all_of(f, 2);
 }
 CONFORMANCE_TEST("file read_at: at the end", "0") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   std::array<char, 8> buffer;
   std::size_t const n = co_await f.read_at(5, buffer);
   co_return std::to_string(n);
 }
 CONFORMANCE_TEST("file read_at: behind the end", "0") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   std::array<char, 8> buffer;
   std::size_t const n = co_await f.read_at(1000, buffer);
@@ -163,7 +158,7 @@ CONFORMANCE_TEST("file read_at: the file is only for writing", "not open for tha
   co_return word;
 }
 CONFORMANCE_TEST("file read_at: cancelled before", "cancelled") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   auto const read = [&]() -> task<std::string> {
     std::array<char, 8> buffer;
@@ -186,13 +181,13 @@ CONFORMANCE_TEST("file write_at: behind the end, with a hole before it", "hole")
   co_return text == std::string("\0\0\0x", 4) ? "hole" : text;
 }
 CONFORMANCE_TEST("file write_at: over what is there", "heLLo") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   co_await f.write_at(2, "LL");
   co_return co_await all_of(f, 0);
 }
 CONFORMANCE_TEST("file write_at: the file is only for reading", "not open for that") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   std::string word = "ok";
   try {
@@ -243,7 +238,7 @@ CONFORMANCE_TEST("file close: cancelled meanwhile", "closed") {
 }
 
 CONFORMANCE_TEST("file append: behind what is there", "hello world") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   co_await f.append(" world");
   co_return co_await all_of(f, 0);
@@ -269,7 +264,7 @@ CONFORMANCE_TEST("file append: two at a time", "nothing lost") {
   co_return f.size() == 600 ? "nothing lost" : std::to_string(f.size());
 }
 CONFORMANCE_TEST("file append: the file is only for reading", "not open for that") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   co_return co_await said_by(f.append("x"));
 }
@@ -285,13 +280,13 @@ CONFORMANCE_TEST("file append: cancelled meanwhile", "cancelled 0", "ok 1") {
 }
 
 CONFORMANCE_TEST("file truncate: shorter", "hel") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   co_await f.truncate(3);
   co_return co_await all_of(f, 0);
 }
 CONFORMANCE_TEST("file truncate: longer, with zeros", "zeros") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   co_await f.truncate(3);
   co_await f.truncate(6);
@@ -299,7 +294,7 @@ CONFORMANCE_TEST("file truncate: longer, with zeros", "zeros") {
   co_return text == std::string("hel\0\0\0", 6) ? "zeros" : text;
 }
 CONFORMANCE_TEST("file truncate: the file is only for reading", "invalid") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"));
   co_return co_await said_by(f.truncate(0));
 }
@@ -313,19 +308,19 @@ CONFORMANCE_TEST("file truncate: after the close", "not open for that") {
   co_return co_await said_by(f.truncate(0));
 }
 CONFORMANCE_TEST("file truncate: cancelled before", "cancelled 5") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   std::string const word = co_await cancelled_before(said_by(f.truncate(0)));
   co_return word + " " + std::to_string(f.size());
 }
 CONFORMANCE_TEST("file truncate: cancelled meanwhile", "cancelled 5", "ok 0") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   std::string const word = co_await cancelled_meanwhile(said_by(f.truncate(0)));
   co_return word + " " + std::to_string(f.size());
 }
 CONFORMANCE_TEST("file truncate: the deadline has passed", "timed out 5") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   std::string const word = co_await past_its_deadline(said_by(f.truncate(0)));
   co_return word + " " + std::to_string(f.size());
@@ -339,7 +334,7 @@ CONFORMANCE_TEST("file sync: after a write", "ok, ok") {
   co_return all + ", " + data;
 }
 CONFORMANCE_TEST("file sync: the file is only for reading", "ok") {
-  co_await make(at.path("f"), "x");
+  co_await make_file(at.path("f"), "x");
   file f = co_await file::open(at.path("f"));
   co_return co_await said_by(f.sync());
 }
@@ -363,14 +358,14 @@ CONFORMANCE_TEST("file sync: the deadline has passed", "timed out") {
 }
 
 CONFORMANCE_TEST("file read_status: of an open file", "a file of 5 bytes with 1 name") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file const f = co_await file::open(at.path("f"));
   plait::io::file_status const s = co_await f.read_status();
   std::string const type = s.type == plait::io::file_type::regular ? "a file" : "no file";
   co_return type + " of " + std::to_string(s.size) + " bytes with " + std::to_string(s.links) + " name";
 }
 CONFORMANCE_TEST("file read_status: a write moves its time on", "later") {
-  co_await make(at.path("f"), "hello");
+  co_await make_file(at.path("f"), "hello");
   file f = co_await file::open(at.path("f"), file_mode::read_write);
   plait::io::file_status const before = co_await f.read_status();
   plait::io::file_status after = before;

@@ -28,6 +28,7 @@ using plait::io::remove_file;
 using plait::io::rename;
 using plait::test::cancelled_before;
 using plait::test::cancelled_meanwhile;
+using plait::test::make_file;
 using plait::test::past_its_deadline;
 using plait::test::stage;
 
@@ -48,12 +49,6 @@ std::string word_of(std::error_code const& code) {
 task<std::string> said_by(path_operation op) {
   auto const got = co_await as_result(std::move(op));
   co_return got ? "ok" : word_of(got.error().code);
-}
-
-task<> make(std::string path, std::string text) {
-  file made = co_await file::open(std::move(path), file_mode::write);
-  co_await made.write_at(0, text);
-  co_await made.close();
 }
 
 task<std::string> text_in(file& f) {
@@ -96,15 +91,15 @@ task<std::string> what_is_in(std::string path) {
 }  // namespace
 
 CONFORMANCE_TEST("rename: to a new name", "not there, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   co_await rename(at.path("a"), at.path("b"));
   std::string const old_name = co_await what_is(at.path("a"));
   std::string const new_name = co_await what_is(at.path("b"));
   co_return old_name + ", " + new_name;
 }
 CONFORMANCE_TEST("rename: over a file, which stays for whoever has it open", "text, replaced") {
-  co_await make(at.path("a"), "text");
-  co_await make(at.path("b"), "replaced");
+  co_await make_file(at.path("a"), "text");
+  co_await make_file(at.path("b"), "replaced");
   file open = co_await file::open(at.path("b"));
   co_await rename(at.path("a"), at.path("b"));
   std::string const now = co_await what_is(at.path("b"));
@@ -112,19 +107,19 @@ CONFORMANCE_TEST("rename: over a file, which stays for whoever has it open", "te
   co_return now + ", " + before;
 }
 CONFORMANCE_TEST("rename: not over a file that shall not be replaced", "is there, kept") {
-  co_await make(at.path("a"), "text");
-  co_await make(at.path("b"), "kept");
+  co_await make_file(at.path("a"), "text");
+  co_await make_file(at.path("b"), "kept");
   std::string const said = co_await said_by(rename(at.path("a"), at.path("b"), {.replace = false}));
   std::string const there = co_await what_is(at.path("b"));
   co_return said + ", " + there;
 }
 CONFORMANCE_TEST("rename: without replacing, and there is nothing", "text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   co_await rename(at.path("a"), at.path("b"), {.replace = false});
   co_return co_await what_is(at.path("b"));
 }
 CONFORMANCE_TEST("rename: to itself", "ok, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const said = co_await said_by(rename(at.path("a"), at.path("a")));
   std::string const there = co_await what_is(at.path("a"));
   co_return said + ", " + there;
@@ -133,18 +128,18 @@ CONFORMANCE_TEST("rename: what is not there", "not there") {
   co_return co_await said_by(rename(at.path("a"), at.path("b")));
 }
 CONFORMANCE_TEST("rename: into a directory that is not there", "not there") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   co_return co_await said_by(rename(at.path("a"), at.path("d/a")));
 }
 CONFORMANCE_TEST("rename: into another directory", "text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   co_await make_directory(at.path("d"));
   co_await rename(at.path("a"), at.path("d/b"));
   co_return co_await what_is(at.path("d/b"));
 }
 CONFORMANCE_TEST("rename: a directory with what is in it", "not there, text") {
   co_await make_directory(at.path("d"));
-  co_await make(at.path("d/a"), "text");
+  co_await make_file(at.path("d/a"), "text");
   co_await rename(at.path("d"), at.path("e"));
   std::string const old_name = co_await what_is(at.path("d/a"));
   std::string const new_name = co_await what_is(at.path("e/a"));
@@ -153,14 +148,14 @@ CONFORMANCE_TEST("rename: a directory with what is in it", "not there, text") {
 CONFORMANCE_TEST("rename: a directory over an empty one", "text") {
   co_await make_directory(at.path("d"));
   co_await make_directory(at.path("e"));
-  co_await make(at.path("d/a"), "text");
+  co_await make_file(at.path("d/a"), "text");
   co_await rename(at.path("d"), at.path("e"));
   co_return co_await what_is(at.path("e/a"));
 }
 CONFORMANCE_TEST("rename: a directory over one that is not empty", "not empty") {
   co_await make_directory(at.path("d"));
   co_await make_directory(at.path("e"));
-  co_await make(at.path("e/a"), "text");
+  co_await make_file(at.path("e/a"), "text");
   co_return co_await said_by(rename(at.path("d"), at.path("e")));
 }
 CONFORMANCE_TEST("rename: a directory into itself", "invalid") {
@@ -168,33 +163,33 @@ CONFORMANCE_TEST("rename: a directory into itself", "invalid") {
   co_return co_await said_by(rename(at.path("d"), at.path("d/e")));
 }
 CONFORMANCE_TEST("rename: a file over a directory, and back", "a directory, no directory") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   co_await make_directory(at.path("d"));
   std::string const over = co_await said_by(rename(at.path("a"), at.path("d")));
   std::string const under = co_await said_by(rename(at.path("d"), at.path("a")));
   co_return over + ", " + under;
 }
 CONFORMANCE_TEST("rename: cancelled before", "cancelled, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const word = co_await cancelled_before(said_by(rename(at.path("a"), at.path("b"))));
   std::string const there = co_await what_is(at.path("a"));
   co_return word + ", " + there;
 }
 CONFORMANCE_TEST("rename: cancelled meanwhile", "cancelled, not there", "ok, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const word = co_await cancelled_meanwhile(said_by(rename(at.path("a"), at.path("b"))));
   std::string const there = co_await what_is(at.path("b"));
   co_return word + ", " + there;
 }
 CONFORMANCE_TEST("rename: the deadline has passed", "timed out, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const word = co_await past_its_deadline(said_by(rename(at.path("a"), at.path("b"))));
   std::string const there = co_await what_is(at.path("a"));
   co_return word + ", " + there;
 }
 
 CONFORMANCE_TEST("remove_file: it is gone, but for whoever has it open", "not there, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   file open = co_await file::open(at.path("a"));
   co_await remove_file(at.path("a"));
   std::string const there = co_await what_is(at.path("a"));
@@ -210,19 +205,19 @@ CONFORMANCE_TEST("remove_file: a directory", "a directory") {
   co_return co_await said_by(remove_file(at.path("d")));
 }
 CONFORMANCE_TEST("remove_file: cancelled before", "cancelled, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const word = co_await cancelled_before(said_by(remove_file(at.path("a"))));
   std::string const there = co_await what_is(at.path("a"));
   co_return word + ", " + there;
 }
 CONFORMANCE_TEST("remove_file: cancelled meanwhile", "cancelled, text", "ok, not there") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const word = co_await cancelled_meanwhile(said_by(remove_file(at.path("a"))));
   std::string const there = co_await what_is(at.path("a"));
   co_return word + ", " + there;
 }
 CONFORMANCE_TEST("remove_file: the deadline has passed", "timed out, text") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const word = co_await past_its_deadline(said_by(remove_file(at.path("a"))));
   std::string const there = co_await what_is(at.path("a"));
   co_return word + ", " + there;
@@ -236,11 +231,11 @@ CONFORMANCE_TEST("remove_directory: an empty one", "ok, not there") {
 }
 CONFORMANCE_TEST("remove_directory: one with something in it", "not empty") {
   co_await make_directory(at.path("d"));
-  co_await make(at.path("d/a"), "text");
+  co_await make_file(at.path("d/a"), "text");
   co_return co_await said_by(remove_directory(at.path("d")));
 }
 CONFORMANCE_TEST("remove_directory: a file, and nothing", "no directory, not there") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const of_file = co_await said_by(remove_directory(at.path("a")));
   std::string const of_nothing = co_await said_by(remove_directory(at.path("b")));
   co_return of_file + ", " + of_nothing;
@@ -272,14 +267,14 @@ CONFORMANCE_TEST("make_directory: it is there, empty, with its permissions", "a 
   co_return there + ", " + in_it + ", " + std::to_string(s.permissions);
 }
 CONFORMANCE_TEST("make_directory: something is there", "is there, is there") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   co_await make_directory(at.path("d"));
   std::string const over_file = co_await said_by(make_directory(at.path("a")));
   std::string const again = co_await said_by(make_directory(at.path("d")));
   co_return over_file + ", " + again;
 }
 CONFORMANCE_TEST("make_directory: below nothing, and below a file", "not there, no directory") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const below_nothing = co_await said_by(make_directory(at.path("d/e")));
   std::string const below_file = co_await said_by(make_directory(at.path("a/e")));
   co_return below_nothing + ", " + below_file;
@@ -305,7 +300,7 @@ CONFORMANCE_TEST("make_directory: the deadline has passed", "timed out, not ther
 
 CONFORMANCE_TEST("read_status: of nothing, below a file, of an empty path",
                  "not there, no directory, not there") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   std::string const nothing = co_await what_is(at.path("b"));
   std::string const below = co_await what_is(at.path("a/b"));
   std::string const empty = co_await what_is("");
@@ -313,7 +308,7 @@ CONFORMANCE_TEST("read_status: of nothing, below a file, of an empty path",
 }
 CONFORMANCE_TEST("read_status: another path to the same file", "the same") {
   co_await make_directory(at.path("d"));
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   file_status const one = co_await read_status(at.path("a"));
   file_status const other = co_await read_status(at.path("d/.././a"));
   co_return one.inode == other.inode && one.device == other.device ? "the same" : "another";
@@ -326,7 +321,7 @@ CONFORMANCE_TEST("read_status: the deadline has passed", "timed out") {
 }
 
 CONFORMANCE_TEST("directory open: nothing, and a file", "not there, no directory") {
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   auto const nothing = co_await as_result(directory::open(at.path("d")));
   auto const a_file = co_await as_result(directory::open(at.path("a")));
   co_return word_of(nothing.error().code) + ", " + word_of(a_file.error().code);
@@ -337,16 +332,16 @@ CONFORMANCE_TEST("directory open: cancelled before", "cancelled") {
 }
 CONFORMANCE_TEST("directory read_some: all that is in it, with types", "a b c/") {
   co_await make_directory(at.path("d"));
-  co_await make(at.path("d/a"), "text");
-  co_await make(at.path("d/b"), "");
+  co_await make_file(at.path("d/a"), "text");
+  co_await make_file(at.path("d/b"), "");
   co_await make_directory(at.path("d/c"));
-  co_await make(at.path("d/c/below"), "");
+  co_await make_file(at.path("d/c/below"), "");
   co_return co_await what_is_in(at.path("d"));
 }
 CONFORMANCE_TEST("directory read_some: what was removed and renamed shows", "b") {
   co_await make_directory(at.path("d"));
-  co_await make(at.path("d/a"), "text");
-  co_await make(at.path("d/c"), "text");
+  co_await make_file(at.path("d/a"), "text");
+  co_await make_file(at.path("d/c"), "text");
   co_await rename(at.path("d/a"), at.path("d/b"));
   co_await remove_file(at.path("d/c"));
   co_return co_await what_is_in(at.path("d"));
@@ -360,7 +355,7 @@ CONFORMANCE_TEST("directory read_some: after the close", "not open") {
 CONFORMANCE_TEST("directory read_some: cancelled meanwhile, nothing is lost",
                  "cancelled, a", "a, nothing") {
   co_await make_directory(at.path("d"));
-  co_await make(at.path("d/a"), "text");
+  co_await make_file(at.path("d/a"), "text");
   directory d = co_await directory::open(at.path("d"));
   auto const next = [&]() -> task<std::string> {
     std::vector<directory_entry> const some = co_await d.read_some();
@@ -372,7 +367,7 @@ CONFORMANCE_TEST("directory read_some: cancelled meanwhile, nothing is lost",
 }
 CONFORMANCE_TEST("directory sync: after a change", "ok") {
   directory d = co_await directory::open(at.path("."));
-  co_await make(at.path("a"), "text");
+  co_await make_file(at.path("a"), "text");
   auto const synced = co_await as_result(d.sync());
   co_return synced ? "ok" : word_of(synced.error().code);
 }

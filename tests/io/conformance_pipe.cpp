@@ -1,5 +1,5 @@
 // What pipes do on every driver, one operation and one event at a time.
-#include "support/conformance.hpp"
+#include "support/stream_actions.hpp"
 
 #include <plait/io/pipe.hpp>
 #include <plait/io/wait.hpp>
@@ -19,45 +19,22 @@ using plait::io::pipe_reader;
 using plait::io::pipe_writer;
 using plait::test::action;
 using plait::test::attempt;
+using plait::test::drain;
 using plait::test::event;
 using plait::test::outcome_of;
+using plait::test::read_exactly;
+using plait::test::read_some;
+using plait::test::read_under;
 using plait::test::then_set;
 using plait::test::under;
 using plait::test::while_waiting;
+using plait::test::write_bytes;
+using plait::test::write_some;
+using plait::test::write_under;
 
 namespace {
 
-action read_some(pipe_reader& from) {
-  return [&from]() -> task<std::string> {
-    std::array<char, 16> buffer;
-    std::size_t const n = co_await from.read_some(buffer);
-    co_return n == 0 ? "end" : "ok";
-  };
-}
-
-action read_exactly(pipe_reader& from) {
-  return [&from]() -> task<std::string> {
-    std::array<char, 8> buffer;
-    co_await from.read_exactly(buffer);
-    co_return "ok";
-  };
-}
-
-action write_some(pipe_writer& to) {
-  return [&to]() -> task<std::string> {
-    std::string const text(1000, 'y');
-    co_await to.write_some(text);
-    co_return "ok";
-  };
-}
-
-action write_all(pipe_writer& to) {
-  return [&to]() -> task<std::string> {
-    std::string const text(200'000, 'y');
-    co_await to.write_all(text);
-    co_return "ok";
-  };
-}
+action write_all(pipe_writer& to) { return write_bytes(to, 200'000); }
 
 action wait_for(int fd, short events) {
   return [fd, events]() -> task<std::string> {
@@ -67,40 +44,21 @@ action wait_for(int fd, short events) {
   };
 }
 
-task<> fill(pipe_writer& to) {
-  std::string const text(PIPE_BUF, 'x');
-  for (bool goes_on = true; goes_on;) {
-    auto const write = [&]() -> task<> { co_await to.write_some(text); };
-    goes_on = co_await plait::move_on_after(3ms, write);
-  }
-}
+constexpr auto patience = 3ms;
 
-task<> drain(pipe_reader& from, bool const& done) {
-  std::array<char, 65536> buffer;
-  while (!done) {
-    auto const read = [&]() -> task<> { co_await from.read_some(buffer); };
-    bool const in_time = co_await plait::move_on_after(3ms, read);
-    static_cast<void>(in_time);
-  }
-}
+task<> fill(pipe_writer& to) { return plait::test::fill(to, PIPE_BUF, patience); }
 
 task<std::string> reading(event e, action (*make)(pipe_reader&)) {
   pipe_pair p = pipe_pair::open();
-  auto const complete = [&]() -> task<> { co_await p.writer.write_all("12345678"); };
-  auto const close = [&]() -> task<> { co_await p.reader.close(); };
-  co_return co_await under(e, make(p.reader), complete, close);
+  action const act = make(p.reader);
+  co_return co_await read_under(e, act, p.reader, p.writer);
 }
 
 task<std::string> writing(event e, action (*make)(pipe_writer&)) {
   pipe_pair p = pipe_pair::open();
   if (e != event::there) co_await fill(p.writer);
-  bool done = false;
-  auto const complete = [&]() -> task<> {
-    if (e == event::later) co_await drain(p.reader, done);
-  };
-  auto const close = [&]() -> task<> { co_await p.writer.close(); };
-  action const act = then_set(done, make(p.writer));
-  co_return co_await under(e, act, complete, close);
+  action const act = make(p.writer);
+  co_return co_await write_under(e, act, p.writer, p.reader, patience);
 }
 
 // The other end is closed before the action begins, or while it waits.
@@ -233,7 +191,7 @@ CONFORMANCE_TEST("pipe write_some: up to PIPE_BUF bytes go whole or not at all",
     co_return "written";
   };
   bool done = false;
-  auto const read = [&]() -> task<> { co_await drain(p.reader, done); };
+  auto const read = [&]() -> task<> { co_await drain(p.reader, done, patience); };
   std::string const word = co_await while_waiting(then_set(done, write), read);
   co_return word == "written" && written == text.size() ? "whole"
                                                         : word + " " + std::to_string(written);
@@ -277,7 +235,7 @@ CONFORMANCE_TEST("pipe wait_writable: the reader makes room", "ok") {
   pipe_pair p = pipe_pair::open();
   co_await fill(p.writer);
   bool done = false;
-  auto const read = [&]() -> task<> { co_await drain(p.reader, done); };
+  auto const read = [&]() -> task<> { co_await drain(p.reader, done, patience); };
   co_return co_await while_waiting(then_set(done, wait_for(p.writer.fd(), POLLOUT)), read);
 }
 CONFORMANCE_TEST("pipe wait_writable: the reader closes", "hung up") {

@@ -1,5 +1,5 @@
 // What TCP does on every driver, one operation and one event at a time.
-#include "support/conformance.hpp"
+#include "support/stream_actions.hpp"
 
 #include <plait/io/error.hpp>
 #include <plait/io/tcp.hpp>
@@ -22,12 +22,20 @@ using plait::io::tcp_listener;
 using plait::io::tcp_options;
 using plait::io::tcp_stream;
 using plait::test::a_while;
+using plait::test::accept;
 using plait::test::action;
 using plait::test::attempt;
+using plait::test::drain;
 using plait::test::event;
 using plait::test::outcome_of;
+using plait::test::read_exactly;
+using plait::test::read_some;
+using plait::test::read_under;
 using plait::test::then_set;
 using plait::test::under;
+using plait::test::write_bytes;
+using plait::test::write_some;
+using plait::test::write_under;
 
 namespace {
 
@@ -47,62 +55,11 @@ task<ends> connected() {
 
 // Until the peer's window and both buffers are full. A kernel may tell of room 40 ms later, with a
 // delayed acknowledgement.
-task<> fill(tcp_stream& stream) {
-  std::string const text(65536, 'x');
-  for (bool goes_on = true; goes_on;) {
-    auto const write = [&]() -> task<> { co_await stream.write_some(text); };
-    goes_on = co_await plait::move_on_after(150ms, write);
-  }
-}
+task<> fill(tcp_stream& stream) { return plait::test::fill(stream, 65536, 150ms); }
 
-// Reads until what waits for room has ended; segments may be very late.
-task<> drain(tcp_stream& stream, bool const& done) {
-  std::array<char, 65536> buffer;
-  while (!done) {
-    auto const read = [&]() -> task<> { co_await stream.read_some(buffer); };
-    bool const in_time = co_await plait::move_on_after(20ms, read);
-    static_cast<void>(in_time);
-  }
-}
+constexpr auto drain_patience = 20ms;  // segments may be very late
 
-action read_some(tcp_stream& stream) {
-  return [&stream]() -> task<std::string> {
-    std::array<char, 16> buffer;
-    std::size_t const n = co_await stream.read_some(buffer);
-    co_return n == 0 ? "end" : "ok";
-  };
-}
-
-action read_exactly(tcp_stream& stream) {
-  return [&stream]() -> task<std::string> {
-    std::array<char, 8> buffer;
-    co_await stream.read_exactly(buffer);
-    co_return "ok";
-  };
-}
-
-action write_some(tcp_stream& stream) {
-  return [&stream]() -> task<std::string> {
-    std::string const text(1000, 'y');
-    co_await stream.write_some(text);
-    co_return "ok";
-  };
-}
-
-action write_all(tcp_stream& stream) {
-  return [&stream]() -> task<std::string> {
-    std::string const text(100'000, 'y');
-    co_await stream.write_all(text);
-    co_return "ok";
-  };
-}
-
-action accept(tcp_listener& listener) {
-  return [&listener]() -> task<std::string> {
-    tcp_stream const accepted = co_await listener.accept();
-    co_return "ok";
-  };
-}
+action write_all(tcp_stream& stream) { return write_bytes(stream, 100'000); }
 
 action wait_for(tcp_stream& stream, short events) {
   return [&stream, events]() -> task<std::string> {
@@ -114,21 +71,15 @@ action wait_for(tcp_stream& stream, short events) {
 
 task<std::string> reading(event e, action (*make)(tcp_stream&)) {
   ends c = co_await connected();
-  auto const complete = [&]() -> task<> { co_await c.far.write_all("12345678"); };
-  auto const close = [&]() -> task<> { co_await c.near.close(); };
-  co_return co_await under(e, make(c.near), complete, close);
+  action const act = make(c.near);
+  co_return co_await read_under(e, act, c.near, c.far);
 }
 
 task<std::string> writing(event e, action (*make)(tcp_stream&)) {
   ends c = co_await connected();
   if (e != event::there && e != event::cancelled_before) co_await fill(c.near);
-  bool done = false;
-  auto const complete = [&]() -> task<> {
-    if (e == event::later) co_await drain(c.far, done);
-  };
-  auto const close = [&]() -> task<> { co_await c.near.close(); };
-  action const act = then_set(done, make(c.near));
-  co_return co_await under(e, act, complete, close);
+  action const act = make(c.near);
+  co_return co_await write_under(e, act, c.near, c.far, drain_patience);
 }
 
 task<std::string> accepting(event e) {
@@ -156,7 +107,7 @@ task<std::string> waiting_to_write(event e) {
   if (e != event::there && e != event::cancelled_before) co_await fill(c.near);
   bool done = false;
   auto const complete = [&]() -> task<> {
-    if (e == event::later) co_await drain(c.far, done);
+    if (e == event::later) co_await drain(c.far, done, drain_patience);
   };
   auto const nothing = []() -> task<> { co_return; };
   action const act = then_set(done, wait_for(c.near, POLLOUT));

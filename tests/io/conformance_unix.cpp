@@ -1,6 +1,6 @@
 // What UNIX streams, listeners and datagrams do on every driver, one operation and one event at a
 // time.
-#include "support/conformance.hpp"
+#include "support/stream_actions.hpp"
 
 #include <plait/io/unix.hpp>
 #include <plait/io/wait.hpp>
@@ -22,14 +22,19 @@ using plait::io::unix_address;
 using plait::io::unix_datagram;
 using plait::io::unix_listener;
 using plait::io::unix_stream;
+using plait::test::accept;
 using plait::test::action;
 using plait::test::attempt;
 using plait::test::event;
 using plait::test::outcome_of;
-
-using plait::test::then_set;
+using plait::test::read_exactly;
+using plait::test::read_some;
+using plait::test::read_under;
 using plait::test::under;
 using plait::test::while_waiting;
+using plait::test::write_bytes;
+using plait::test::write_some;
+using plait::test::write_under;
 
 namespace {
 
@@ -43,44 +48,7 @@ struct ends {
   }
 };
 
-action read_some(unix_stream& from) {
-  return [&from]() -> task<std::string> {
-    std::array<char, 16> buffer;
-    std::size_t const n = co_await from.read_some(buffer);
-    co_return n == 0 ? "end" : "ok";
-  };
-}
-
-action read_exactly(unix_stream& from) {
-  return [&from]() -> task<std::string> {
-    std::array<char, 8> buffer;
-    co_await from.read_exactly(buffer);
-    co_return "ok";
-  };
-}
-
-action write_some(unix_stream& to) {
-  return [&to]() -> task<std::string> {
-    std::string const text(1000, 'y');
-    co_await to.write_some(text);
-    co_return "ok";
-  };
-}
-
-action write_all(unix_stream& to) {
-  return [&to]() -> task<std::string> {
-    std::string const text(500'000, 'y');
-    co_await to.write_all(text);
-    co_return "ok";
-  };
-}
-
-action accept(unix_listener& listener) {
-  return [&listener]() -> task<std::string> {
-    unix_stream const accepted = co_await listener.accept();
-    co_return "ok";
-  };
-}
+action write_all(unix_stream& to) { return write_bytes(to, 500'000); }
 
 action connect(unix_address to) {
   return [to]() -> task<std::string> {
@@ -89,40 +57,21 @@ action connect(unix_address to) {
   };
 }
 
-task<> fill(unix_stream& to) {
-  std::string const text(65536, 'x');
-  for (bool goes_on = true; goes_on;) {
-    auto const write = [&]() -> task<> { co_await to.write_some(text); };
-    goes_on = co_await plait::move_on_after(3ms, write);
-  }
-}
+constexpr auto patience = 3ms;
 
-task<> drain(unix_stream& from, bool const& done) {
-  std::array<char, 65536> buffer;
-  while (!done) {
-    auto const read = [&]() -> task<> { co_await from.read_some(buffer); };
-    bool const in_time = co_await plait::move_on_after(3ms, read);
-    static_cast<void>(in_time);
-  }
-}
+task<> fill(unix_stream& to) { return plait::test::fill(to, 65536, patience); }
 
 task<std::string> reading(event e, action (*make)(unix_stream&)) {
   ends c = ends::pair();
-  auto const complete = [&]() -> task<> { co_await c.far.write_all("12345678"); };
-  auto const close = [&]() -> task<> { co_await c.near.close(); };
-  co_return co_await under(e, make(c.near), complete, close);
+  action const act = make(c.near);
+  co_return co_await read_under(e, act, c.near, c.far);
 }
 
 task<std::string> writing(event e, action (*make)(unix_stream&)) {
   ends c = ends::pair();
   if (e != event::there) co_await fill(c.near);
-  bool done = false;
-  auto const complete = [&]() -> task<> {
-    if (e == event::later) co_await drain(c.far, done);
-  };
-  auto const close = [&]() -> task<> { co_await c.near.close(); };
-  action const act = then_set(done, make(c.near));
-  co_return co_await under(e, act, complete, close);
+  action const act = make(c.near);
+  co_return co_await write_under(e, act, c.near, c.far, patience);
 }
 
 enum class peer { closes, half_closes, stops_reading };

@@ -4,6 +4,7 @@
 
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
+#include <plait/io/file.hpp>
 #include <plait/testing/sim.hpp>
 #include <plait/timeout.hpp>
 
@@ -182,6 +183,12 @@ action then_set(bool& done, action act) {
     done = true;
     co_return word;
   };
+}
+
+task<> make_file(std::string path, std::string text) {
+  io::file made = co_await io::file::open(std::move(path), io::file_mode::write);
+  co_await made.write_at(0, text);
+  co_await made.close();
 }
 
 }  // namespace plait::test

@@ -44,6 +44,9 @@ task<std::string> past_its_deadline(task<std::string> body);
 void conform_on_kernel(driver_kind kind, conformance_body body, std::vector<std::string> const& words);
 void conform_in_simulation(conformance_body body, std::vector<std::string> const& words);
 
+// A file with this in it, and nothing else.
+task<> make_file(std::string path, std::string text);
+
 // What is done, and in a word what came of it.
 using action = std::function<task<std::string>()>;
 
