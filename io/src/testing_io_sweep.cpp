@@ -21,8 +21,11 @@ class simulated_world final : public sweep_world {
   bool run(std::function<task<bool>()> const& whole) override { return sim_.run(whole); }
   void pass_time() override {}  // each turn takes some
   std::string left() override {
-    std::size_t const open = sim_.open_descriptors();
-    return open == 0 ? "" : std::to_string(open) + " simulated descriptors left";
+    sim_ledger const l = sim_.ledger();
+    if (l == sim_ledger{}) return "";
+    return std::to_string(l.descriptors) + " simulated descriptors left, " +
+           std::to_string(l.files) + " files, " + std::to_string(l.segments) + " segments, " +
+           std::to_string(l.events) + " events, " + std::to_string(l.names) + " names";
   }
 
  private:
@@ -49,38 +52,39 @@ class driver_call_fault final : public sweep_fault {
   fail_nth fault_;
 };
 
-task<> run_until_killed(scenario const& s, long n, std::optional<sim_process>& process) {
+// One run's kill.
+struct kill_plan {
+  long at = 0;  // the await
+  bool happened = false;
+};
+
+class kill_fault final : public sweep_fault {
+ public:
+  explicit kill_fault(kill_plan const& plan) : plan_(plan) {}
+  bool happened() const noexcept override { return plan_.happened; }
+  bool explains(std::exception_ptr const&) const override { return false; }
+
+ private:
+  kill_plan const& plan_;
+};
+
+task<> run_until_killed(std::function<task<>()> const& body, kill_plan& plan,
+                        std::optional<sim_process>& process) {
   long reached = 0;
   checkpoint_watch const watch(scheduler::current(), [&] {
-    if (++reached == n) process->kill();
+    if (++reached == plan.at) process->kill();
   });
-  co_await s.body();
+  co_await body();
 }
 
-// How the process ended.
-task<sim_exit> kill_at(scenario const& s, long n) {
+// What the scenario throws by itself is thrown here.
+task<> run_as_process(std::function<task<>()> const& body, kill_plan& plan) {
   std::optional<sim_process> process;
-  process.emplace(sim_process::spawn(run_until_killed, std::cref(s), n, std::ref(process)));
+  process.emplace(
+      sim_process::spawn(run_until_killed, std::cref(body), std::ref(plan), std::ref(process)));
   sim_exit const end = co_await process->join();
-  co_return end;
-}
-
-// What does not hold, or empty; `killed` where the process had so many awaits.
-std::string kill_run(scenario const& s, sim_options const& options, long n, bool& killed) {
-  sim_run world(options);
-  sim_exit const end = world.run([&] { return kill_at(s, n); });
-  killed = end.how == sim_exit::kind::killed;
-  if (end.how == sim_exit::kind::failed) return "it fails by itself: " + end.what;
-  sim_ledger const left = world.ledger();
-  if (left != sim_ledger{}) {
-    return std::to_string(left.descriptors) + " descriptors, " + std::to_string(left.files) + " files, " +
-           std::to_string(left.segments) + " segments, " + std::to_string(left.events) + " events and " +
-           std::to_string(left.names) + " names are left in the world";
-  }
-  run_report report;
-  report.how = killed ? run_report::end::cancelled : run_report::end::completed;
-  if (s.check) s.check(report);
-  return "";
+  plan.happened = end.how == sim_exit::kind::killed;
+  if (end.error != nullptr) std::rethrow_exception(end.error);
 }
 
 }  // namespace
@@ -97,22 +101,22 @@ sweep_result for_each_driver_call(scenario const& s, std::errc error) {
 }
 
 sweep_result for_each_kill(scenario const& s, sim_options options) {
-  sweep_result result;
-  bool killed = true;
-  for (long n = 1; killed; ++n) {
-    std::string wrong;
-    try {
-      wrong = kill_run(s, options, n, killed);
-    } catch (std::exception const& e) {
-      wrong = e.what();
-    }
-    if (!wrong.empty()) {
-      result.broken = "in run " + s.name + "/kill/" + std::to_string(n) + ": " + wrong;
-      return result;
-    }
-    if (killed) ++result.runs;
-  }
-  return result;
+  kill_plan plan;
+  auto const check = [&](run_report const& ended) {
+    run_report report = ended;
+    if (plan.happened) report.how = run_report::end::cancelled;
+    if (s.check) s.check(report);
+  };
+  scenario const as_process =
+      in_simulation({.name = s.name,
+                     .body = [&] { return run_as_process(s.body, plan); },
+                     .check = check,
+                     .handles_errors = true},  // a kill is nobody's to report
+                    options);
+  return for_each_fault(as_process, "kill", [&plan](long n) -> std::unique_ptr<sweep_fault> {
+    plan = {n, false};
+    return std::make_unique<kill_fault>(plan);
+  });
 }
 
 }  // namespace plait::testing

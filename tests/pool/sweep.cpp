@@ -4,7 +4,7 @@
 #include <plait/testing/sweep.hpp>
 
 #include "support/allocate.hpp"
-#include "support/count.hpp"
+#include "support/count_runs.hpp"
 
 #include <plait/process_pool.hpp>
 #include <plait/run.hpp>
@@ -24,6 +24,7 @@
 
 using namespace plait;
 using namespace plait::testing;
+using plait::test::count_runs;
 
 namespace {
 
@@ -154,20 +155,8 @@ std::vector<scenario> process_scenarios() {
   };
 }
 
-template <class Each>
-long sweep(char const* what, std::vector<scenario> const& all, Each const& each) {
-  long runs = 0;
-  for (scenario const& s : all) {
-    sweep_result const result = each(s);
-    CHECK(result.broken == "");
-    runs += result.runs;
-  }
-  plait::test::count(what, runs);
-  return runs;
-}
-
 long sweep_processes(await_action action) {
-  return sweep("await sweep runs", process_scenarios(),
+  return count_runs("await sweep runs", process_scenarios(),
                [action](scenario const& s) { return for_each_await(s, action); });
 }
 
@@ -176,12 +165,12 @@ long sweep_processes(await_action action) {
 TEST_CASE("pool sweep: every scenario with threads goes wrong at every await, in each way") {
   for (await_action const action : all_await_actions) {
     auto const each = [action](scenario const& s) { return for_each_await(s, action); };
-    CHECK(sweep("await sweep runs", thread_scenarios(), each) >= 13);
+    CHECK(count_runs("await sweep runs", thread_scenarios(), each) >= 13);
   }
 }
 
 TEST_CASE("pool sweep: every allocation of every scenario with threads fails") {
-  CHECK(sweep("allocation sweep runs", thread_scenarios(), for_each_allocation) >=
+  CHECK(count_runs("allocation sweep runs", thread_scenarios(), for_each_allocation) >=
         (PLAIT_TEST_OPERATOR_NEW ? 20 : 0));
 }
 
