@@ -100,8 +100,8 @@ void process::turn() {
   plan_turn();
 }
 
-bool process::is_done() const noexcept {
-  return main_->done() && const_cast<scheduler&>(*sched_).background().empty() && driver_->orphans() == 0;
+bool process::is_done() noexcept {
+  return main_->done() && sched_->background().empty() && driver_->orphans() == 0;
 }
 
 void process::resume() noexcept {

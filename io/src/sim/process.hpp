@@ -71,7 +71,7 @@ class process {
   void plan_turn();
 
  private:
-  bool is_done() const noexcept;
+  bool is_done() noexcept;
   void turn();
   void take_turn();
   void unwind();
