@@ -54,6 +54,8 @@ class driver_request : public operation {
 // A regular file is always ready. The descriptor is neither read nor closed nor changed.
 class fd_wait : public driver_request {
  public:
+  static constexpr bool claimable = true;
+
   fd_wait(int fd, short events) noexcept : fd_(fd), events_(events) { is_readiness = true; }
 
   bool start(detail::task_state& task);

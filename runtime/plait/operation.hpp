@@ -13,7 +13,9 @@
 #include <plait/detail/ledger.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <utility>
 
 namespace plait {
@@ -24,12 +26,31 @@ namespace detail {
 struct task_state;
 }
 
+// What a suspended task waits for, to whoever looks on: the task tree, the report of a deadlock.
+struct wait_info {
+  char const* what = "operation";           // "mutex", "recv", "join": of the kind, static
+  char const* name = nullptr;               // of this one, where it was given a name
+  void const* object = nullptr;             // tells two of a kind apart
+  long number = -1;                         // a descriptor
+  detail::task_state const* holder = nullptr;  // the task that has to act first, where one is known
+  std::source_location held_at{};           // the await with which the holder came to hold it
+  // Something that the scheduler does not see may end the wait: the kernel, the clock, another thread.
+  bool from_outside = true;
+};
+
 // What a task is suspended on, to the scope that is cancelled.
 class cancellable {
  public:
   // At most while the task is suspended. Asks the holder (driver, timer, queue) to let go; never
   // resumes anything.
   virtual void cancel() noexcept = 0;
+
+  // The n-th of the things that it waits for, counted from 0: mostly there is one. False past the last.
+  virtual bool waits_for(std::size_t n, wait_info& into) const noexcept;
+
+  // Ends the wait with deadlock_error, where only other tasks could end it: a primitive's. False: it is
+  // not that kind of wait, and goes on.
+  virtual bool refuse_deadlock() noexcept { return false; }
 
  protected:
   ~cancellable() = default;

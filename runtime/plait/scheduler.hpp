@@ -13,6 +13,7 @@
 #include <plait/driver.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -83,7 +84,10 @@ class scheduler {
     *last_ready_ = &leaf;
     last_ready_ = &leaf.next_ready;
   }
-  void make_ready(detail::task_state& task) noexcept { make_ready(*task.leaf); }
+  void make_ready(detail::task_state& task) noexcept {
+    if (task.leaf == nullptr) [[unlikely]] return task.resume(&task);
+    make_ready(*task.leaf);
+  }
   // An operation finished without suspending; false when it is time to suspend all the same.
   bool spend_inline() noexcept { return --inline_left_ > 0; }
   void refill_inline() noexcept { inline_left_ = inline_budget; }
@@ -97,6 +101,8 @@ class scheduler {
   // Answers that other threads will post soon. While there are any, the scheduler looks at its inbox for
   // some microseconds before it sleeps, which costs a thread pool's short job no wake-up.
   int expected_posts = 0;
+
+  std::uint64_t select_seed = 0;  // the order in which a select looks at its cases
 
   int cancelled_scopes = 0;  // live scopes that a task inside would find cancelled
 

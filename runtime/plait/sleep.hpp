@@ -11,6 +11,8 @@ namespace plait {
 
 class sleep_operation : public operation, private detail::timer {
  public:
+  static constexpr bool claimable = true;
+
   explicit sleep_operation(time_point until) noexcept : timer(&ring) { timer::deadline = until; }
   sleep_operation(sleep_operation&& other) noexcept
       : operation(std::move(other)), timer(&ring) {

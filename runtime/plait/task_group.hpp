@@ -296,6 +296,8 @@ inline auto task_group::join() noexcept { return group_join(*this); }
 // The wait for a child's end. Cancelling it leaves the child running.
 class child_join : public operation {
  public:
+  static constexpr bool claimable = true;
+
   explicit child_join(detail::child& c) noexcept : child_(&c) {}
   bool start(detail::task_state& task) {
     if (child_->returned) {
@@ -429,7 +431,9 @@ void child_result<T>::finish(root_frame* root) {
 #else
     joiner->blocked = nullptr;
     count(&ledger::operations, -1);
-    auto* const next = static_cast<root_frame*>(joiner->leaf->handle().address());
+    root_frame* const next = joiner->leaf == nullptr  // a case of a select
+                                 ? joiner
+                                 : static_cast<root_frame*>(joiner->leaf->handle().address());
     [[clang::musttail]] return next->resume(next);
 #endif
   }

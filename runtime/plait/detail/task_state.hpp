@@ -73,12 +73,27 @@ struct task_state : root_frame {
   }
 
   resumable link;                  // parent of the first coroutine
-  // Continues here when what it is blocked on completes; where it is ready, the queue knows better.
+  // Continues here when what it is blocked on completes; where it is ready, the queue knows better. Null
+  // in a case of a select, which is no task: there `resume` is called when the operation completes.
   frame_link* leaf;
   cancellable* blocked = nullptr;  // what it is suspended on, while that may be cancelled
   cancel_scope* scope;             // innermost
   char const* name = nullptr;
 };
+
+// What stands in the place of the task for one of several operations that a task awaits at once.
+struct stand_in : task_state {
+  stand_in(resume_fn on_completion, task_state& waiting) noexcept
+      : task_state(on_completion, nullptr, waiting.scope), task(&waiting) {
+    leaf = nullptr;
+  }
+  task_state* task;
+};
+
+// The task that waits, also where an operation was begun for a stand-in.
+inline task_state& real_task(task_state& waiter) noexcept {
+  return waiter.leaf == nullptr ? *static_cast<stand_in&>(waiter).task : waiter;
+}
 
 static_assert(sizeof(root_frame) == 2 * sizeof(void*));
 

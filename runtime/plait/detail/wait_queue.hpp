@@ -1,0 +1,118 @@
+// The wait queue under every primitive: intrusive, first in first out, cancellable, without allocation,
+// after Trio's ParkingLot. A waiter lives in the awaiting frame. What it waits for is handed over by
+// whoever gives it up: a task that was granted something need not look whether it is still there, and no
+// third task can come in between. One scheduler's thread only.
+#pragma once
+
+#include <plait/operation.hpp>
+#include <plait/scheduler.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace plait::detail {
+
+struct wait_link {
+  wait_link* next;
+  wait_link* previous;
+};
+
+class wait_queue;
+
+// Why a wait ended without what it waited for, and not by cancellation.
+enum class refusal : std::uint8_t {
+  none,
+  deadlock,  // nobody can grant it any more
+  closed,    // the primitive was closed, or broke
+};
+
+// A task's place in a queue. A primitive derives its operations from it.
+class queued_wait : public operation, private wait_link {
+ public:
+  static constexpr bool claimable = true;
+
+  bool refuse_deadlock() noexcept override {
+    refuse(refusal::deadlock);
+    return true;
+  }
+
+  // The owner of the queue takes it out and says how it ended.
+  void grant() noexcept {
+    unlink();
+    complete(status::done);
+  }
+  void refuse(refusal why) noexcept {
+    unlink();
+    refused_ = why;
+    complete(status::done);
+  }
+  // The task that waits, also where this is a case of its select.
+  task_state& task() const noexcept { return real_task(*waiter()); }
+
+ protected:
+  queued_wait() noexcept = default;
+  queued_wait(queued_wait&& other) noexcept : operation(std::move(other)), wait_link() {}
+
+  inline void enqueue(task_state& task, wait_queue& at) noexcept;
+
+  // Called when it was taken out because it was cancelled: those behind it may have to go now.
+  virtual void withdrawn() noexcept {}
+
+  // For result(): throws deadlock_error where that is what happened.
+  refusal outcome() const {
+    if (refused_ == refusal::deadlock) [[unlikely]] throw_deadlock();
+    return refused_;
+  }
+
+ private:
+  friend class wait_queue;
+
+  void cancel() noexcept override {
+    unlink();
+    complete(status::cancelled);
+    withdrawn();
+  }
+  void unlink() noexcept {
+    next->previous = previous;
+    previous->next = next;
+  }
+  [[noreturn]] static void throw_deadlock();
+
+  refusal refused_ = refusal::none;
+};
+
+class wait_queue {
+ public:
+  wait_queue() noexcept = default;
+  wait_queue(wait_queue const&) = delete;
+  wait_queue& operator=(wait_queue const&) = delete;
+
+  bool empty() const noexcept { return ring_.next == &ring_; }
+  std::size_t size() const noexcept;  // counts them
+  // The one that has waited longest. Not of an empty queue.
+  queued_wait& front() noexcept { return static_cast<queued_wait&>(*ring_.next); }
+  // The one behind, or null.
+  queued_wait* after(queued_wait& w) noexcept {
+    return w.next == &ring_ ? nullptr : static_cast<queued_wait*>(w.next);
+  }
+
+  void push_back(queued_wait& w) noexcept {
+    w.next = &ring_;
+    w.previous = ring_.previous;
+    ring_.previous->next = &w;
+    ring_.previous = &w;
+  }
+  void grant_front() noexcept { front().grant(); }
+  // Those that wait now, and not who comes while they are woken.
+  void refuse_all(refusal why) noexcept;
+
+ private:
+  wait_link ring_{&ring_, &ring_};
+};
+
+inline void queued_wait::enqueue(task_state& task, wait_queue& at) noexcept {
+  begin(task);
+  at.push_back(*this);
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,23 @@
+#include <plait/detail/wait_queue.hpp>
+
+#include <plait/deadlock_error.hpp>
+
+namespace plait::detail {
+
+std::size_t wait_queue::size() const noexcept {
+  std::size_t waiting = 0;
+  for (wait_link const* w = ring_.next; w != &ring_; w = w->next) ++waiting;
+  return waiting;
+}
+
+// None of them runs before this has returned, so that none can come back; but the end of one may take
+// others out, where they are cases of the same select.
+void wait_queue::refuse_all(refusal why) noexcept {
+  while (!empty()) front().refuse(why);
+}
+
+void queued_wait::throw_deadlock() {
+  throw deadlock_error("a deadlock: nothing that could still happen would end this wait");
+}
+
+}  // namespace plait::detail
