@@ -4,11 +4,16 @@
 #include <plait/cancel.hpp>
 #include <plait/clock.hpp>
 #include <plait/codec.hpp>
+#include <plait/deadlock_error.hpp>
 #include <plait/finally.hpp>
+#include <plait/on.hpp>
 #include <plait/process_pool.hpp>
 #include <plait/run.hpp>
+#include <plait/runtime.hpp>
 #include <plait/scheduler.hpp>
+#include <plait/select.hpp>
 #include <plait/sleep.hpp>
+#include <plait/sync/mutex.hpp>
 #include <plait/task.hpp>
 #include <plait/task_group.hpp>
 #include <plait/thread_pool.hpp>

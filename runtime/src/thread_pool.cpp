@@ -3,18 +3,16 @@
 #include <plait/detail/spin.hpp>
 
 #include "job_exchange.hpp"
+#include "named_threads.hpp"
 
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
-#include <string>
 #include <system_error>
-#include <vector>
 
 #include <pthread.h>
-#include <signal.h>
 
 namespace plait {
 
@@ -46,25 +44,17 @@ class thread_pool::impl {
   impl(thread_pool_options const& options, system_calls& sys);
   ~impl();
 
-  unsigned size() const noexcept { return static_cast<unsigned>(threads_.size()); }
+  unsigned size() const noexcept { return threads_.size(); }
   void submit(pool_job& job) noexcept { jobs_.submit(job); }
   bool try_withdraw(pool_job& job) noexcept { return jobs_.withdraw(job); }
   bool may_spin() const noexcept { return jobs_.searchers_max() != 0; }
   bool is_this_thread() const noexcept { return pool_of_this_thread == this; }
 
  private:
-  struct start {
-    impl* pool;
-    std::string name;
-  };
-
-  static void* enter(void* argument) noexcept;
-  void start_threads(unsigned count, std::string_view name, system_calls& sys);
-  void stop() noexcept;
   void serve() noexcept;
 
   job_exchange<pool_job, pool_sync> jobs_;
-  std::vector<pthread_t> threads_;
+  detail::named_threads threads_;
 };
 
 thread_pool::impl::impl(thread_pool_options const& options, system_calls& sys) {
@@ -72,54 +62,21 @@ thread_pool::impl::impl(thread_pool_options const& options, system_calls& sys) {
   unsigned const wanted = std::min(options.threads != 0 ? options.threads : cpus, 0x7fffu);
   // None on one CPU, where looking round only keeps the others from running.
   jobs_.limit_searchers(cpus / 2);
-  start_threads(wanted, options.name, sys);
-}
-
-void thread_pool::impl::start_threads(unsigned count, std::string_view name, system_calls& sys) {
-  // What needs memory comes first: from the first thread on nothing may throw.
-  std::vector<std::unique_ptr<start>> plans;
-  for (unsigned i = 0; i < count; ++i) {
-    plans.push_back(std::make_unique<start>(start{this, std::string(name) + "-" + std::to_string(i)}));
-  }
-  threads_.reserve(count);
-  // Signals belong to the program's own threads.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = 0;
-  for (std::unique_ptr<start>& plan : plans) {
-    pthread_t made{};
-    error = -sys.create_thread(made, &enter, plan.get());
-    if (error != 0) break;
-    static_cast<void>(plan.release());
-    threads_.push_back(made);
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (threads_.empty()) {
+  int const error = threads_.start(0, wanted, options.name, sys, [this](unsigned) noexcept { serve(); });
+  if (threads_.size() == 0) {
     throw std::system_error(error, std::generic_category(),
                             "thread_pool: no thread can be started; raise the limit of tasks "
                             "(ulimit -u, the control group's pids.max) or free memory");
   }
 }
 
-thread_pool::impl::~impl() { stop(); }
-
-void thread_pool::impl::stop() noexcept {
+thread_pool::impl::~impl() {
   jobs_.stop();
-  for (pthread_t const t : threads_) ::pthread_join(t, nullptr);
-}
-
-void* thread_pool::impl::enter(void* argument) noexcept {
-  std::unique_ptr<start> const plan(static_cast<start*>(argument));
-  plan->name.resize(std::min<std::size_t>(plan->name.size(), 15));  // the kernel's limit
-  ::pthread_setname_np(::pthread_self(), plan->name.c_str());
-  pool_of_this_thread = plan->pool;
-  plan->pool->serve();
-  return nullptr;
+  threads_.join();
 }
 
 void thread_pool::impl::serve() noexcept {
+  pool_of_this_thread = this;
   detail::spin_budget spin;
   while (pool_job* const job = jobs_.next(spin)) job->run(*job);
 }
