@@ -3,9 +3,15 @@
 namespace plait {
 
 std::optional<mutex::guard> mutex::try_lock() noexcept {
-  if (locked_) return std::nullopt;
-  locked_ = true;
+  if (locked()) return std::nullopt;
+  holder_ = this;  // no task
+  held_at_ = {};
   return guard(*this);
+}
+
+void mutex::hand_over() noexcept {
+  take(*waiting_.front().task().leaf);
+  waiting_.grant_front();
 }
 
 bool mutex::lock_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
@@ -13,7 +19,7 @@ bool mutex::lock_operation::waits_for(std::size_t n, wait_info& into) const noex
   into = wait_info{.what = "mutex",
                    .name = mutex_->name_,
                    .object = mutex_,
-                   .holder = mutex_->holder_,
+                   .holder = static_cast<detail::task_state const*>(mutex_->holder_),
                    .held_at = mutex_->held_at_,
                    .from_outside = false};
   return true;

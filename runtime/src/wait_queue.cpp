@@ -16,7 +16,7 @@ void wait_queue::refuse_all(refusal why) noexcept {
   while (!empty()) front().refuse(why);
 }
 
-void queued_wait::throw_deadlock() {
+void throw_deadlock() {
   throw deadlock_error("a deadlock: nothing that could still happen would end this wait");
 }
 

@@ -31,17 +31,22 @@ void require(bool right, char const* what) {
 
 int main(int argc, char** argv) {
   using namespace plait::lab::micro;
+  using source = std::vector<bench> (*)();
+  constexpr source raw[] = {raw_benches, raw_sync_benches};
+  constexpr source of_plait[] = {plait_benches, plait_sync_benches};
   try {
     if (argc == 2 && !std::strcmp(argv[1], "list")) {
-      for (bench const& b : plait_benches()) std::printf("%s\n", b.name);
+      for (source const benches : of_plait)
+        for (bench const& b : benches()) std::printf("%s\n", b.name);
       return 0;
     }
     if (argc == 3)
-      for (bench const& b : std::strcmp(argv[1], "raw") ? plait_benches() : raw_benches())
-        if (!std::strcmp(argv[2], b.name)) {
-          std::printf("%.3f\n", b.run());
-          return 0;
-        }
+      for (source const benches : std::strcmp(argv[1], "raw") ? of_plait : raw)
+        for (bench const& b : benches())
+          if (!std::strcmp(argv[2], b.name)) {
+            std::printf("%.3f\n", b.run());
+            return 0;
+          }
   } catch (std::exception const& e) {
     std::fprintf(stderr, "plait_micro: %s\n", e.what());
     return 1;

@@ -16,6 +16,8 @@ struct bench {
 // The floor: a hand-written runtime without cancellation, exceptions, tracking or safety.
 std::vector<bench> raw_benches();
 std::vector<bench> plait_benches();
+std::vector<bench> raw_sync_benches();
+std::vector<bench> plait_sync_benches();
 
 // Sizes that both sides share.
 inline constexpr long await_count = 10'000'000;
@@ -24,6 +26,10 @@ inline constexpr long yield_count = 10'000'000;
 inline constexpr long timer_count = 5'000'000;
 inline constexpr long other_timers = 10'000;
 inline constexpr long parked_count = 500'000;
+inline constexpr long lock_count = 10'000'000;
+inline constexpr long contenders = 1'000;
+inline constexpr long handover_count = 5'000'000;
+inline constexpr long item_count = 10'000'000;
 inline constexpr int fib_of = 27;
 inline constexpr double fib_calls = 832'039;  // of fib(27), itself included
 inline constexpr int fib_value = 196'418;

@@ -26,6 +26,12 @@ enum class refusal : std::uint8_t {
   closed,    // the primitive was closed, or broke
 };
 
+[[noreturn]] void throw_deadlock();
+// For results: throws deadlock_error where that is how the wait ended.
+inline void throw_if(refusal how) {
+  if (how == refusal::deadlock) [[unlikely]] throw_deadlock();
+}
+
 // A task's place in a queue. A primitive derives its operations from it.
 class queued_wait : public operation, private wait_link {
  public:
@@ -46,6 +52,8 @@ class queued_wait : public operation, private wait_link {
     refused_ = why;
     complete(status::done);
   }
+  // After its end, where that was no cancellation.
+  refusal how() const noexcept { return refused_; }
   // The task that waits, also where this is a case of its select.
   task_state& task() const noexcept { return real_task(*waiter()); }
 
@@ -57,12 +65,6 @@ class queued_wait : public operation, private wait_link {
 
   // Called when it was taken out because it was cancelled: those behind it may have to go now.
   virtual void withdrawn() noexcept {}
-
-  // For result(): throws deadlock_error where that is what happened.
-  refusal outcome() const {
-    if (refused_ == refusal::deadlock) [[unlikely]] throw_deadlock();
-    return refused_;
-  }
 
  private:
   friend class wait_queue;
@@ -76,8 +78,6 @@ class queued_wait : public operation, private wait_link {
     next->previous = previous;
     previous->next = next;
   }
-  [[noreturn]] static void throw_deadlock();
-
   refusal refused_ = refusal::none;
 };
 

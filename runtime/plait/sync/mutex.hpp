@@ -10,7 +10,10 @@
 #pragma once
 
 #include <plait/detail/wait_queue.hpp>
+#include <plait/task.hpp>
 
+#include <coroutine>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -20,27 +23,31 @@ class mutex {
  public:
   class guard;
   class lock_operation;
+  class lock_request;
 
   // The name is for reports: a literal, or what else outlives the mutex.
   explicit mutex(char const* name = nullptr) noexcept : name_(name) {}
-  ~mutex() { PLAIT_CHECK(!locked_, "a mutex was destroyed while it was locked"); }
+  ~mutex() { PLAIT_CHECK(!locked(), "a mutex was destroyed while it was locked"); }
   mutex(mutex const&) = delete;
   mutex& operator=(mutex const&) = delete;
 
-  // co_await it: gives a guard.
-  lock_operation lock() noexcept;
+  // co_await it, or select it: gives a guard.
+  lock_request lock() noexcept;
   // Empty where it is locked. Reports do not know who holds what was locked so.
   [[nodiscard]] std::optional<guard> try_lock() noexcept;
-  bool locked() const noexcept { return locked_; }
+  bool locked() const noexcept { return holder_ != nullptr; }
 
   // For a guard that was released; any task may. Unlocking what is not locked stops the program.
-  inline void unlock() noexcept;
+  void unlock() noexcept;
 
  private:
-  void take(detail::task_state& task) noexcept;
+  class awaiter;
 
-  bool locked_ = false;
-  detail::task_state* holder_ = nullptr;
+  void take(detail::frame_link& holder) noexcept;
+  void hand_over() noexcept;
+
+  // Null: it is free. Whether the task is still there is not known: it may have given its guard away.
+  void const* holder_ = nullptr;
   std::source_location held_at_;
   char const* name_;
   detail::wait_queue waiting_;
@@ -54,7 +61,7 @@ class [[nodiscard("the mutex is unlocked when its guard goes")]] mutex::guard {
     std::swap(locked_, other.locked_);
     return *this;
   }
-  ~guard() {
+  [[gnu::always_inline]] ~guard() {
     if (locked_ != nullptr) locked_->unlock();
   }
 
@@ -66,21 +73,21 @@ class [[nodiscard("the mutex is unlocked when its guard goes")]] mutex::guard {
   mutex* locked_;
 };
 
-class mutex::lock_operation : public detail::queued_wait {
+class mutex::lock_operation final : public detail::queued_wait {
  public:
   explicit lock_operation(mutex& m) noexcept : mutex_(&m) {}
 
   bool start(detail::task_state& task) noexcept {
-    if (mutex_->locked_) {
+    if (mutex_->locked()) {
       enqueue(task, mutex_->waiting_);
       return true;
     }
-    mutex_->take(task);
+    mutex_->take(*detail::real_task(task).leaf);
     complete_inline(status::done);
     return false;
   }
   guard result() {
-    outcome();
+    detail::throw_if(how());
     return guard(*mutex_);
   }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override;
@@ -89,24 +96,75 @@ class mutex::lock_operation : public detail::queued_wait {
   mutex* mutex_;
 };
 
-inline mutex::lock_operation mutex::lock() noexcept { return lock_operation(*this); }
+class [[nodiscard("co_await this: it gives a guard")]] mutex::lock_request {
+ public:
+  using awaiter_for_plait = awaiter;
 
-inline void mutex::take(detail::task_state& task) noexcept {
-  locked_ = true;
-  detail::task_state& holder = detail::real_task(task);
-  holder_ = &holder;
-  held_at_ = holder.leaf->await_at;
+  explicit lock_request(mutex& m) noexcept : mutex_(&m) {}
+  lock_operation as_operation() const noexcept { return lock_operation(*mutex_); }
+
+ private:
+  friend awaiter;
+
+  mutex* mutex_;
+};
+
+// What op_awaiter does with a lock_operation, which is made only where it has to wait.
+class mutex::awaiter {
+ public:
+  awaiter(detail::frame_link& frame, lock_request const& request) noexcept
+      : mutex_(*request.mutex_), frame_(frame) {}
+  ~awaiter() {}
+
+  bool await_ready() const noexcept {
+    scheduler& s = scheduler::current();
+    if (mutex_.locked() || s.cancelled_scopes != 0 || !s.spend_inline()) [[unlikely]] return false;
+    mutex_.take(frame_);
+    return true;
+  }
+  [[gnu::noinline]] bool await_suspend(std::coroutine_handle<>) {
+    detail::task_state& task = *frame_.owner;
+    scheduler& s = scheduler::current();
+    task.leaf = &frame_;
+    if (detail::cancel_pending(s, task)) [[unlikely]] detail::throw_cancelled(task);
+    s.refill_inline();
+    waited_ = true;
+    if (!std::construct_at(&wait_, mutex_)->start(task)) s.make_ready(frame_);
+    return true;
+  }
+  guard await_resume() {
+    if (waited_) end_of_wait();
+    return guard(mutex_);
+  }
+
+ private:
+  [[gnu::noinline]] void end_of_wait() {
+    bool const was_cancelled = wait_.state() == operation::status::cancelled;
+    detail::refusal const how = wait_.how();
+    std::destroy_at(&wait_);
+    if (was_cancelled) [[unlikely]] detail::throw_cancelled(*frame_.owner);
+    detail::throw_if(how);
+  }
+
+  mutex& mutex_;
+  detail::frame_link& frame_;
+  bool waited_ = false;
+  union {
+    lock_operation wait_;
+  };
+};
+
+inline mutex::lock_request mutex::lock() noexcept { return lock_request(*this); }
+
+inline void mutex::take(detail::frame_link& holder) noexcept {
+  holder_ = holder.owner;
+  held_at_ = holder.await_at;
 }
 
-inline void mutex::unlock() noexcept {
-  PLAIT_CHECK(locked_, "a mutex was unlocked that was not locked");
-  if (waiting_.empty()) {
-    locked_ = false;
-    holder_ = nullptr;
-    return;
-  }
-  take(waiting_.front().task());
-  waiting_.grant_front();
+[[gnu::always_inline]] inline void mutex::unlock() noexcept {
+  PLAIT_CHECK(locked(), "a mutex was unlocked that was not locked");
+  if (!waiting_.empty()) return hand_over();
+  holder_ = nullptr;
 }
 
 }  // namespace plait

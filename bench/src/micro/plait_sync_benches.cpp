@@ -1,0 +1,57 @@
+#include <plait/run.hpp>
+#include <plait/sleep.hpp>
+#include <plait/sync/mutex.hpp>
+#include <plait/task_group.hpp>
+
+#include "micro/micro.hpp"
+
+namespace plait::lab::micro {
+
+namespace {
+
+task<double> lock_alone(task_group&) {
+  mutex lock;
+  long counter = 0;
+  stopwatch const watch;
+  for (long i = 0; i < lock_count; ++i) {
+    auto const held = co_await lock.lock();
+    keep(++counter);
+  }
+  double const ns = watch.per(lock_count);
+  require(counter == lock_count, "lock");
+  co_return ns;
+}
+
+[[gnu::noinline]] task<> contender(mutex& lock, long times, long& counter) {
+  for (long i = 0; i < times; ++i) {
+    auto const held = co_await lock.lock();
+    ++counter;
+    co_await yield();
+  }
+}
+
+task<double> lock_contended(task_group& group) {
+  mutex lock;
+  long counter = 0;
+  for (long i = 0; i < contenders; ++i) {
+    group.spawn(contender, std::ref(lock), handover_count / contenders, std::ref(counter));
+  }
+  stopwatch const watch;
+  co_await group.join();
+  double const ns = watch.per(static_cast<double>(handover_count));
+  require(counter == handover_count, "contended lock");
+  co_return ns;
+}
+
+template <auto Body, auto... Arguments>
+double measure_in_group() {
+  return plait::run([] { return with_task_group(Body, Arguments...); });
+}
+
+}  // namespace
+
+std::vector<bench> plait_sync_benches() {
+  return {{"mutex", measure_in_group<lock_alone>}, {"mutex_1000", measure_in_group<lock_contended>}};
+}
+
+}  // namespace plait::lab::micro
