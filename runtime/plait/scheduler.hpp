@@ -52,9 +52,12 @@ class scheduler {
   system_calls& sys() noexcept { return driver_->sys(); }
 
   // The time of this turn: cheap, and behind the clock by what this turn has used so far.
-  time_point turn_time() const noexcept { return turn_time_; }
+  time_point turn_time() noexcept { return knows_time_ ? turn_time_ : now(); }
   // The driver's clock, read now.
-  time_point now() noexcept { return turn_time_ = driver_->now(); }
+  time_point now() noexcept {
+    knows_time_ = true;
+    return turn_time_ = driver_->now();
+  }
 
   // From any thread. Wakes the scheduler when it sleeps, with at most one system call per sleep.
   void post(remote_call& call) noexcept;
@@ -124,6 +127,7 @@ class scheduler {
   detail::resumable* first_ready_ = nullptr;
   detail::resumable** last_ready_ = &first_ready_;
   bool in_turn_ = false;
+  bool knows_time_ = true;  // turn_time_ is this turn's; without timers, the clock is read where it is asked
   int inline_left_ = inline_budget;
   int budget_ = turn_budget;
 #if PLAIT_BOUNDED_DEPTH

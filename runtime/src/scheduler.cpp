@@ -46,6 +46,7 @@ std::unique_ptr<task_group> scheduler::new_background() {
 template <class Ended>
 void scheduler::turn(Ended ended) {
   bool const timed = timers_.armed() != 0;
+  knows_time_ = false;
   time_point const begin = timed ? now() : time_point();
   if (driver_->reorders()) [[unlikely]] reorder_ready();
   run_ready();

@@ -121,6 +121,26 @@ TEST_CASE("with_timeout: over a wait for a descriptor") {
   CHECK(m.io().waits().empty());
 }
 
+TEST_CASE("with_timeout: counts from the turn in which it begins, also where no timer was armed before") {
+  manual_scheduler m;
+  bool timed_out_early = false;
+  auto const handle = m.start([&]() -> task<> {
+    m.io().advance(10s);
+    for (int i = 0; i <= plait::scheduler::turn_budget; ++i) co_await plait::yield();
+    try {
+      co_await with_timeout(5s, plait::fd_wait(0, POLLIN));
+    } catch (timed_out const&) {
+      timed_out_early = true;
+    }
+  });
+  m.run_until_idle();
+  CHECK_FALSE(timed_out_early);
+  REQUIRE(m.io().waits().size() == 1);
+  m.on_thread([&] { m.io().finish(*m.io().waits().front(), POLLIN); });
+  m.run_until_idle();
+  CHECK(handle.done());
+}
+
 TEST_CASE("with_timeout: over a task gives its value or throws its failure, in time") {
   manual_scheduler m;
   int got = 0;
