@@ -89,6 +89,8 @@ class cancel_scope {
   bool expired() const noexcept { return expired_; }
 
   cancel_scope* parent() const noexcept { return parent_; }
+  // The task that has entered it, or null.
+  detail::task_state* entered_by() const noexcept { return task_; }
   bool is_group() const noexcept { return kind_ == kind::group; }
   // What to throw at a task whose innermost scope is this one.
   [[noreturn]] void throw_cancelled() const;

@@ -22,6 +22,9 @@
 namespace plait {
 
 class task_group;
+namespace detail {
+class live_tasks;
+}
 
 // A call that another thread sends to a scheduler. It lives where the sender put it and must stay
 // until it has run; each may be in one inbox at a time.
@@ -110,8 +113,10 @@ class scheduler {
   int cancelled_scopes = 0;  // live scopes that a task inside would find cancelled
 
  private:
+  friend class detail::live_tasks;
   friend class scheduler_binding;
   friend class scheduler_switch;
+  friend class task_group;
 
   std::unique_ptr<task_group> new_background();
   template <class Ended>
@@ -138,6 +143,7 @@ class scheduler {
   time_point turn_time_;
   detail::timer_wheel timers_;
   detail::spin_budget spin_;
+  task_group* first_root_ = nullptr;  // the groups that no task has opened
   std::unique_ptr<cancel_scope> root_scope_;
   std::unique_ptr<task_group> background_;
 

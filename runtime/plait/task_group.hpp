@@ -42,12 +42,17 @@ class task_cancelled : public std::runtime_error {
 
 namespace detail {
 
+class live_tasks;
+
 // What a task waited for has come: to the ready queue.
 inline void resume_later(task_state& task) noexcept {
   task.blocked = nullptr;
   count(&ledger::operations, -1);
   scheduler::current().make_ready(task);
 }
+
+// What the join of a child tells about itself.
+bool waits_for_child(task_state const& child, std::size_t n, wait_info& into) noexcept;
 
 [[noreturn]] void rethrow_join_failure(std::exception_ptr error);
 bool is_cancelled(std::exception_ptr const& error) noexcept;
@@ -261,6 +266,7 @@ class task_group : private cancel_scope {
  private:
   friend class cancel_scope;
   friend class group_join;
+  friend class detail::live_tasks;
 
   void wake_joiner() noexcept;
 
@@ -270,6 +276,7 @@ class task_group : private cancel_scope {
   bool saw_cancelled_ = false;
   std::vector<std::exception_ptr> failures_;
   std::exception_ptr only_failure_;
+  task_group* next_root_ = nullptr;  // of the scheduler's groups without a task around them
 };
 
 class group_join : public operation {
@@ -280,6 +287,7 @@ class group_join : public operation {
   static constexpr bool ignores_cancel = true;
   static constexpr bool cannot_be_cut_short = true;  // its children can
   void wake() noexcept { complete(status::done); }
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  private:
   void cancel() noexcept override {}
@@ -312,6 +320,7 @@ class child_join : public operation {
   void finish() noexcept {
     if (state() == status::pending) complete_inline(status::done);
   }
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  protected:
   detail::child* child_;
@@ -364,6 +373,9 @@ class join_awaiter final : public cancellable {
     if (child_.joiner == nullptr) [[unlikely]] throw_cancelled(*cancelled_);
     if (!child_.has_value) [[unlikely]] child_.throw_failure();
     return child_.value();
+  }
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+    return waits_for_child(child_, n, into);
   }
 
  private:

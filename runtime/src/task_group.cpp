@@ -13,11 +13,16 @@ task_group::task_group(cancel_scope& outside, on_failure then) noexcept
     : cancel_scope(kind::group), on_failure_(then) {
   parent_ = &outside;
   scheduler_ = outside.scheduler_;
+  next_root_ = std::exchange(scheduler_->first_root_, this);
 }
 
 task_group::~task_group() {
   PLAIT_CHECK(empty(), "a task group was destroyed before its children had ended");
-  if (scheduler_ != nullptr) take_requests();
+  if (scheduler_ == nullptr) return;  // a task had opened it, and left it
+  take_requests();
+  task_group** at = &scheduler_->first_root_;
+  while (*at != this) at = &(*at)->next_root_;
+  *at = next_root_;
 }
 
 std::size_t task_group::size() const noexcept {
@@ -57,6 +62,17 @@ bool group_join::start(detail::task_state& task) {
   return true;
 }
 
+// All its children have to act; they are found in the group.
+bool group_join::waits_for(std::size_t n, wait_info& into) const noexcept {
+  if (n != 0) return false;
+  into = wait_info{.what = "end of its children", .object = group_, .from_outside = false};
+  return true;
+}
+
+bool child_join::waits_for(std::size_t n, wait_info& into) const noexcept {
+  return detail::waits_for_child(*child_, n, into);
+}
+
 void child_join::cancel() noexcept {
   if (child_->joiner != waiter()) return;  // woken already
   child_->joiner = nullptr;
@@ -64,6 +80,16 @@ void child_join::cancel() noexcept {
 }
 
 namespace detail {
+
+bool waits_for_child(task_state const& child, std::size_t n, wait_info& into) noexcept {
+  if (n != 0) return false;
+  into = wait_info{.what = "end of",
+                   .name = child.name,
+                   .object = &child,
+                   .holder = &child,
+                   .from_outside = false};
+  return true;
+}
 
 bool is_cancelled(std::exception_ptr const& error) noexcept {
 #ifdef __GLIBCXX__
