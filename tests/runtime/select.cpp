@@ -195,3 +195,14 @@ TEST_CASE("select: a case that waits for the driver is let go before it ends") {
   });
   CHECK(m.io().in_flight() == 0);
 }
+
+TEST_CASE("select: a lock that is taken within a select in a select is held by the task that waits") {
+  manual_scheduler m;
+  mutex lock;
+  m.run([&]() -> task<> {
+    auto const got = co_await select(select(select(lock.lock(), otherwise())), sleep_for(5ms));
+    CHECK(got.index() == 0);
+    CHECK(lock.locked());
+  });
+  CHECK_FALSE(lock.locked());
+}

@@ -90,9 +90,11 @@ struct stand_in : task_state {
   task_state* task;
 };
 
-// The task that waits, also where an operation was begun for a stand-in.
+// The task that waits, also where an operation was begun for a stand-in, or for the stand-in of one.
 inline task_state& real_task(task_state& waiter) noexcept {
-  return waiter.leaf == nullptr ? *static_cast<stand_in&>(waiter).task : waiter;
+  task_state* task = &waiter;
+  while (task->leaf == nullptr) task = static_cast<stand_in*>(task)->task;
+  return *task;
 }
 
 static_assert(sizeof(root_frame) == 2 * sizeof(void*));
