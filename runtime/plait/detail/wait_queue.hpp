@@ -66,6 +66,13 @@ class queued_wait : public operation, private wait_link {
   // Called when it was taken out because it was cancelled: those behind it may have to go now.
   virtual void withdrawn() noexcept {}
 
+  // For result(): throws deadlock_error where that is what happened.
+  refusal outcome() const {
+    throw_if(refused_);
+    return refused_;
+  }
+  bool was_refused() const noexcept { return refused_ != refusal::none; }
+
  private:
   friend class wait_queue;
 

@@ -1,0 +1,177 @@
+// Channels: whatever goes wrong, an item whose send has returned is received once or is still
+// there, and each receiver gets each sender's items in their order.
+#include "scenarios.hpp"
+
+#include "support/operations.hpp"
+
+#include <plait/channel/channel.hpp>
+#include <plait/select.hpp>
+#include <plait/sleep.hpp>
+#include <plait/task_group.hpp>
+
+#include <array>
+#include <utility>
+
+using namespace std::chrono_literals;
+using plait::testing::run_report;
+using plait::testing::scenario;
+
+namespace plait::test {
+namespace {
+
+constexpr int senders = 3;
+constexpr int items_each = 3;
+
+// What has gone in and out in one run. Items are numbered sender * 10 + 1, 2, 3.
+struct traffic {
+  std::array<int, senders * 10> sent{};
+  std::array<int, senders * 10> received{};
+  bool in_order = true;
+} seen;
+
+using last_seen = std::array<int, senders>;  // of a receiver's
+
+void note_sent(int item) { ++seen.sent[static_cast<std::size_t>(item)]; }
+void note_received(int item, last_seen& last) {
+  ++seen.received[static_cast<std::size_t>(item)];
+  int& before = last[static_cast<std::size_t>(item / 10)];
+  if (before >= item) seen.in_order = false;
+  before = item;
+}
+
+void nothing_is_lost(run_report const&) {
+  traffic const run = std::exchange(seen, traffic());
+  require(run.in_order, "items came out of order");
+  require(run.sent == run.received, "an item was lost, or received twice");
+}
+
+// Takes out what is left in the end.
+template <class From>
+class rest {
+ public:
+  explicit rest(From& from) : from_(from) {}
+  rest(rest const&) = delete;
+  rest& operator=(rest const&) = delete;
+  ~rest() {
+    last_seen last{};
+    for (auto item = from_.try_receive(); item; item = from_.try_receive()) {
+      note_received(item->value(), last);
+    }
+  }
+
+ private:
+  From& from_;
+};
+
+template <class To>
+task<> produce(To& to, int sender) {
+  for (int i = 1; i <= items_each; ++i) {
+    co_await to.send(counted(sender * 10 + i));
+    note_sent(sender * 10 + i);
+  }
+}
+
+template <class From>
+task<> consume(From& from) {
+  last_seen last{};
+  for (auto item = co_await from.receive(); item; item = co_await from.receive()) {
+    note_received(item->value(), last);
+  }
+}
+
+template <class Channel>
+task<> produce_and_close(Channel& to) {
+  co_await with_task_group(
+      [](task_group& g, Channel* into) -> task<> {
+        for (int sender = 0; sender < senders; ++sender)
+          g.spawn(produce<Channel>, std::ref(*into), sender);
+        co_await g.join();
+      },
+      &to);
+  to.close();
+}
+
+template <class Channel>
+task<> pass_items(Channel& items) {
+  rest<Channel> const left(items);
+  co_await with_task_group(
+      [](task_group& g, Channel* through) -> task<> {
+        g.spawn(consume<Channel>, std::ref(*through));
+        g.spawn(consume<Channel>, std::ref(*through));
+        co_await produce_and_close(*through);
+        co_await g.join();
+      },
+      &items);
+}
+
+task<> through_a_small_buffer() {
+  auto items = channel<counted>::bounded(2);
+  co_await pass_items(items);
+}
+task<> from_hand_to_hand() {
+  auto items = channel<counted>::rendezvous();
+  co_await pass_items(items);
+}
+task<> through_an_unbounded_one() {
+  auto items = channel<counted>::unbounded();
+  co_await pass_items(items);
+}
+
+// From two channels at once, and now and then after a while.
+task<> choose_receives(channel<counted>& a, channel<counted>& b) {
+  last_seen last{};
+  for (int open = 2; open > 0;) {
+    auto const got = co_await select(a.receive(), sleep_for(1ms), b.receive());
+    if (got.index() == 1) continue;
+    auto const& item = got.index() == 0 ? std::get<0>(got) : std::get<2>(got);
+    if (item) {
+      note_received(item->value(), last);
+    } else {
+      --open;
+      if (a.closed() && b.closed()) break;
+    }
+  }
+}
+
+task<> choose_sends(channel<counted>& a, channel<counted>& b) {
+  for (int i = 1; i <= items_each; ++i) {
+    counted item(i);
+    auto const sent = co_await select(a.send_from(item), b.send_from(item));
+    require(sent.index() < 2 && item.value() == -1, "the item was not taken");
+    note_sent(i);
+    co_await yield();
+  }
+  a.close();
+  b.close();
+}
+
+task<> through_either_of_two(std::size_t capacity) {
+  auto a = channel<counted>::bounded(capacity);
+  auto b = channel<counted>::bounded(capacity);
+  rest<channel<counted>> const left_in_a(a);
+  rest<channel<counted>> const left_in_b(b);
+  co_await with_task_group(
+      [](task_group& g, channel<counted>* first, channel<counted>* second) -> task<> {
+        g.spawn(choose_receives, std::ref(*first), std::ref(*second));
+        co_await choose_sends(*first, *second);
+        co_await g.join();
+      },
+      &a, &b);
+}
+
+}  // namespace
+
+void add_channel_scenarios(std::vector<scenario>& to) {
+  to.push_back({.name = "a channel with a small buffer",
+                .body = through_a_small_buffer,
+                .check = nothing_is_lost});
+  to.push_back(
+      {.name = "a channel from hand to hand", .body = from_hand_to_hand, .check = nothing_is_lost});
+  to.push_back(
+      {.name = "an unbounded channel", .body = through_an_unbounded_one, .check = nothing_is_lost});
+  to.push_back({.name = "a select over rendezvous channels",
+                .body = [] { return through_either_of_two(0); },
+                .check = nothing_is_lost});
+}
+
+}  // namespace plait::test
