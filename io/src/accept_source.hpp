@@ -26,6 +26,12 @@ class accept_source final : public op {
     explicit next_operation(accept_source& s) noexcept : source_(&s) {}
     bool start(plait::detail::task_state& task);
     int result() const noexcept { return answer_; }
+    bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+      into = wait_info();
+      into.what = "accept";
+      into.number = source_->listening_fd();
+      return n == 0;
+    }
 
    private:
     friend class accept_source;

@@ -13,6 +13,12 @@ namespace plait::io {
 // Waits until nobody waits for a descriptor any more.
 class close_wait : public operation {
  public:
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+    into = wait_info();
+    into.what = "close";
+    return n == 0;
+  }
+
   close_wait* next = nullptr;
 };
 

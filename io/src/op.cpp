@@ -85,6 +85,14 @@ void op::finish_request(int result, unsigned) noexcept {
   complete(cancel_asked && !closed && cut_short ? status::cancelled : status::done);
 }
 
+bool op::waits_for(std::size_t n, wait_info& into) const noexcept {
+  if (n != 0) return false;
+  into = wait_info();
+  into.what = lowering->name;
+  if (fd >= 0) into.number = fd;
+  return true;
+}
+
 void op::cancel() noexcept { io_driver::current().cancel(*this); }
 
 io_failure op::failure() const noexcept {

@@ -66,6 +66,7 @@ class fd_wait : public driver_request {
   short ready_events() const noexcept { return ready_; }
 
   void finish_request(int result, unsigned flags) noexcept override;
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  private:
   void cancel() noexcept override;

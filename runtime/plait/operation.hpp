@@ -9,6 +9,7 @@
 //     void finish() noexcept            closes what the operation opened around itself; before result
 #pragma once
 
+#include <plait/clock.hpp>
 #include <plait/detail/config.hpp>
 #include <plait/detail/ledger.hpp>
 
@@ -34,6 +35,7 @@ struct wait_info {
   long number = -1;                         // a descriptor
   detail::task_state const* holder = nullptr;  // the task that has to act first, where one is known
   std::source_location held_at{};           // the await with which the holder came to hold it
+  time_point until = no_deadline;           // the clock will end it then
   // Something that the scheduler does not see may end the wait: the kernel, the clock, another thread.
   bool from_outside = true;
 };
@@ -52,8 +54,23 @@ class cancellable {
   // not that kind of wait, and goes on.
   virtual bool refuse_deadlock() noexcept { return false; }
 
+  // When the wait began, in the scheduler's ticks: see scheduler::ticks.
+  std::uint32_t waits_since() const noexcept {
+#if PLAIT_TASK_TRACKING
+    return since_;
+#else
+    return 0;
+#endif
+  }
+
  protected:
   ~cancellable() = default;
+  inline void note_begin(scheduler const& s) noexcept;
+
+#if PLAIT_TASK_TRACKING
+ private:
+  std::uint32_t since_ = 0;
+#endif
 };
 
 class operation : public cancellable {
@@ -91,8 +108,8 @@ class operation : public cancellable {
   friend class op_awaiter;
   friend struct operation_access;
 
+  status status_ = status::idle;  // first: it fits behind the base's last member
   detail::task_state* waiter_ = nullptr;
-  status status_ = status::idle;
 };
 
 // What plait's combinators and drivers may do to an operation that is not their own.

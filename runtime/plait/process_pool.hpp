@@ -127,6 +127,7 @@ class process_pool {
 class process_operation : public operation {
  public:
   bool start(detail::task_state& task);
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  protected:
   process_operation(process_pool& pool, detail::job_function const& function);

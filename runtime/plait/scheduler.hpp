@@ -62,6 +62,12 @@ class scheduler {
     return turn_time_ = driver_->now();
   }
 
+  // What the beginning of a wait is noted in: ticks of 2^20 ns, which go round after 52 days. As old as the
+  // last reading of the clock, which is once a turn while timers are armed, and after each sleep.
+  std::uint32_t ticks() const noexcept {
+    return static_cast<std::uint32_t>(turn_time_.time_since_epoch().count() >> 20);
+  }
+
   // From any thread. Wakes the scheduler when it sleeps, with at most one system call per sleep.
   void post(remote_call& call) noexcept;
 
@@ -110,6 +116,9 @@ class scheduler {
 
   std::uint64_t select_seed = 0;  // the order in which a select looks at its cases
 
+  // For the task tree. Also within a turn, where the task that runs is no longer in it.
+  detail::resumable const* first_ready() const noexcept { return first_ready_; }
+
   int cancelled_scopes = 0;  // live scopes that a task inside would find cancelled
 
  private:
@@ -132,6 +141,8 @@ class scheduler {
   detail::resumable* first_ready_ = nullptr;
   detail::resumable** last_ready_ = &first_ready_;
   bool in_turn_ = false;
+  bool has_slept_ = false;     // since the clock was read last
+  std::uint8_t turns_ = 0;     // since then as well, or nearly
   bool knows_time_ = true;  // turn_time_ is this turn's; without timers, the clock is read where it is asked
   int inline_left_ = inline_budget;
   int budget_ = turn_budget;
@@ -175,7 +186,14 @@ class scheduler_switch {
   scheduler* previous_;
 };
 
+inline void cancellable::note_begin([[maybe_unused]] scheduler const& s) noexcept {
+#if PLAIT_TASK_TRACKING
+  since_ = s.ticks();
+#endif
+}
+
 inline void operation::begin(detail::task_state& task) noexcept {
+  note_begin(scheduler::current());
   waiter_ = &task;
   status_ = status::pending;
   task.blocked = this;

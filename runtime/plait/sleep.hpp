@@ -25,6 +25,7 @@ class sleep_operation : public operation, private detail::timer {
     return true;
   }
   void result() const noexcept {}
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  private:
   static void ring(timer& t) noexcept { static_cast<sleep_operation&>(t).complete(status::done); }

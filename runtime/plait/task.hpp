@@ -71,7 +71,7 @@ struct task_awaiter {
     link.parent = &parent;
     link.owner = parent.owner;
 #if PLAIT_BOUNDED_DEPTH
-    link.await_at = {};  // it may be queued
+    link.note_await({});  // it may be queued
 #endif
   }
 
@@ -154,6 +154,10 @@ struct this_task_awaiter {
   task_state* task;
 };
 
+struct task_name {
+  char const* text;
+};
+
 // A handle that stands for an operation: join_handle.
 template <class A>
 concept operation_handle = requires(A const& a) {
@@ -172,7 +176,7 @@ struct promise_awaits : frame_link {
   template <class T>
   task_awaiter<T> await_transform(task<T>&& child,
                                   std::source_location at = std::source_location::current()) noexcept {
-    this->await_at = at;
+    this->note_await(at);
     return task_awaiter<T>(*this, child.handle_);
   }
 
@@ -180,14 +184,14 @@ struct promise_awaits : frame_link {
     requires(!std::is_lvalue_reference_v<Op> && !custom_awaitable<Op>)
   op_awaiter<Op> await_transform(Op&& op,
                                  std::source_location at = std::source_location::current()) {
-    this->await_at = at;
+    this->note_await(at);
     return op_awaiter<Op>(*this, std::move(op));
   }
 
   template <operation_handle H>
   auto await_transform(H const& handle,
                        std::source_location at = std::source_location::current()) {
-    this->await_at = at;
+    this->note_await(at);
     if constexpr (custom_awaitable<H>) {
       return typename H::awaiter_for_plait(*this, handle);
     } else {
@@ -199,12 +203,17 @@ struct promise_awaits : frame_link {
     requires(!std::is_lvalue_reference_v<A> && !operation_handle<A>)
   typename A::awaiter_for_plait await_transform(
       A&& awaitable, std::source_location at = std::source_location::current()) {
-    this->await_at = at;
+    this->note_await(at);
     return typename A::awaiter_for_plait(*this, std::move(awaitable));
   }
 
   this_task_awaiter await_transform(this_task_state) noexcept {
     return this_task_awaiter(*this->owner);
+  }
+
+  std::suspend_never await_transform(task_name given) noexcept {
+    this->owner->set_name(given.text);
+    return {};
   }
 };
 
@@ -288,6 +297,14 @@ template <class T>
 struct is_task<task<T>> : std::true_type {};
 
 }  // namespace detail
+
+// `co_await set_task_name("reader")` names the task that runs, in the task tree and in reports. The text must
+// outlive the task, as a literal does. No cancel point, and it does not suspend. Who spawns a task can name
+// it, too: see named() in task_group.hpp.
+[[nodiscard("co_await this: it names the task that awaits it")]] inline detail::task_name set_task_name(
+    char const* name) noexcept {
+  return {name};
+}
 
 // A function or function object whose call gives a task.
 template <class Fn, class... Args>

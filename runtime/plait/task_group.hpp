@@ -75,6 +75,7 @@ struct child : task_state, sibling {
   // A driver's that orders the ready tasks; 0: none yet. Fills a word, so that one store clears it and
   // the flags.
   std::uint32_t priority = 0;
+  std::coroutine_handle<> body;  // its frame keeps the result
 
   void set_joiner(task_state& task) noexcept {
     PLAIT_CHECK(joiner == nullptr, "two tasks join the same child; a handle has one joiner");
@@ -93,10 +94,10 @@ struct child_result : child {
 
   void run(task<T>&& body_task) noexcept {
     body = body_task.release();
-    leaf = &body.promise();
+    leaf = &promise();
     leaf->parent = &link;
     leaf->owner = this;
-    leaf->await_at = {};
+    leaf->note_await({});
   }
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
@@ -105,7 +106,7 @@ struct child_result : child {
   static void finish(root_frame* root);
   [[gnu::cold, gnu::noinline]] static void fail(child_result& self) noexcept;
   static void free(root_frame* root) noexcept {
-    std::coroutine_handle<> const returned_body = static_cast<child_result*>(root)->body;
+    std::coroutine_handle<> const returned_body = static_cast<child*>(root)->body;
     free_frame(root, sizeof(child_result));
     returned_body.destroy();
   }
@@ -116,12 +117,13 @@ struct child_result : child {
     PLAIT_CHECK(joiner == nullptr, "a join_handle was destroyed while a task joins it");
   }
 
-  T value() { return body.promise().result.take(); }
-  [[noreturn, gnu::cold]] void throw_failure() {
-    rethrow_join_failure(body.promise().result.error());
+  task_promise<T>& promise() const noexcept {
+    return std::coroutine_handle<task_promise<T>>::from_address(body.address()).promise();
   }
-
-  std::coroutine_handle<task_promise<T>> body;  // its frame keeps the result
+  T value() { return promise().result.take(); }
+  [[noreturn, gnu::cold]] void throw_failure() {
+    rethrow_join_failure(promise().result.error());
+  }
 
  protected:
   // What the coroutine needs is made between this and `run`.
@@ -199,7 +201,20 @@ auto& make_child(cancel_scope* in, Fn&& fn, Args&&... args) {
   }
 }
 
+template <class Fn>
+struct named_callable {
+  char const* name;
+  Fn fn;
+};
+
 }  // namespace detail
+
+// `g.spawn(named("reader", read_all), stream)` names the child, in the task tree and in reports. The text
+// must outlive the task, as a literal does.
+template <class Fn>
+auto named(char const* name, Fn&& fn) {
+  return detail::named_callable<std::decay_t<Fn>>{name, std::forward<Fn>(fn)};
+}
 
 class task_group : private cancel_scope {
  public:
@@ -220,6 +235,10 @@ class task_group : private cancel_scope {
     requires detail::await_safe<Fn> && (detail::await_safe<Args> && ...) &&
              task_function<std::decay_t<Fn>&, std::decay_t<Args>...>
   auto spawn(Fn&& fn, Args&&... args);
+  template <class Fn, class... Args>
+    requires detail::await_safe<Fn> && (detail::await_safe<Args> && ...) &&
+             task_function<Fn&, std::decay_t<Args>...>
+  auto spawn(detail::named_callable<Fn>&& named, Args&&... args);
 
   // Waits until no child is left, also while the group is cancelled, since its children then end.
   // Never throws; look at failures(), or just return: the group throws what must be thrown.
@@ -346,7 +365,7 @@ namespace detail {
 template <class T>
 class join_awaiter final : public cancellable {
  public:
-  join_awaiter(frame_link&, join_handle<T> const& handle) noexcept : child_(*handle.child_) {}
+  join_awaiter(frame_link&, join_handle<T> const& handle) noexcept : child_(handle.child_) {}
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
@@ -356,36 +375,41 @@ class join_awaiter final : public cancellable {
     scheduler& s = scheduler::current();
     task.leaf = &frame;
     if (cancel_pending(s, task)) [[unlikely]] throw_cancelled(task);
-    if (!child_.returned) [[likely]] {
-      child_.set_joiner(task);
+    if (!child_->returned) [[likely]] {
+      child_->set_joiner(task);
+      note_begin(s);
       task.blocked = this;
       count(&ledger::operations, 1);
       s.refill_inline();
       return true;
     }
-    child_.joiner = &task;
     if (s.spend_inline()) [[likely]] return false;
     s.refill_inline();
     s.make_ready(frame);
     return true;
   }
   T await_resume() {
-    if (child_.joiner == nullptr) [[unlikely]] throw_cancelled(*cancelled_);
-    if (!child_.has_value) [[unlikely]] child_.throw_failure();
-    return child_.value();
+    if (is_cancelled_) [[unlikely]] throw_cancelled(*cancelled_);
+    if (!child_->has_value) [[unlikely]] child_->throw_failure();
+    return child_->value();
   }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override {
-    return waits_for_child(child_, n, into);
+    return waits_for_child(*child_, n, into);
   }
 
  private:
   void cancel() noexcept override {
-    cancelled_ = std::exchange(child_.joiner, nullptr);
-    resume_later(*cancelled_);
+    task_state* const task = std::exchange(child_->joiner, nullptr);
+    is_cancelled_ = true;
+    cancelled_ = task;
+    resume_later(*task);
   }
 
-  child_result<T>& child_;
-  task_state* cancelled_;  // where the child has no joiner any more
+  bool is_cancelled_ = false;  // fits behind the base's last member
+  union {
+    child_result<T>* child_;
+    task_state* cancelled_;  // itself, where the child has no joiner any more
+  };
 };
 
 }  // namespace detail
@@ -431,7 +455,7 @@ void note_failure(task_group& group, std::exception_ptr error) noexcept;
 template <class T>
 void child_result<T>::finish(root_frame* root) {
   auto& self = *static_cast<child_result*>(root);
-  if (self.body.promise().result.failed()) [[unlikely]] return fail(self);
+  if (self.promise().result.failed()) [[unlikely]] return fail(self);
   task_state* const joiner = self.joiner;
   self.returned = true;
   self.has_value = true;
@@ -458,7 +482,7 @@ void child_result<T>::fail(child_result& self) noexcept {
   task_group& group = task_group::of(*self.scope);
   self.returned = true;
   if (self.joiner != nullptr) resume_later(*self.joiner);
-  note_failure(group, self.body.promise().result.error());
+  note_failure(group, self.promise().result.error());
   group.remove(self);
   if (self.dropped) self.destroy(&self);
 }
@@ -507,6 +531,16 @@ template <class Fn, class... Args>
 [[gnu::always_inline]] inline auto task_group::spawn(Fn&& fn, Args&&... args) {
   auto& child = detail::make_child(this, std::forward<Fn>(fn), std::forward<Args>(args)...);
   add(child);  // not before it is whole: copying the arguments may throw
+  return join_handle(child);
+}
+
+template <class Fn, class... Args>
+  requires detail::await_safe<Fn> && (detail::await_safe<Args> && ...) &&
+           task_function<Fn&, std::decay_t<Args>...>
+auto task_group::spawn(detail::named_callable<Fn>&& named, Args&&... args) {
+  auto& child = detail::make_child(this, std::move(named.fn), std::forward<Args>(args)...);
+  child.set_name(named.name);
+  add(child);
   return join_handle(child);
 }
 

@@ -120,6 +120,7 @@ class thread_pool {
 class thread_operation : public operation, private pool_job, private remote_call {
  public:
   bool start(detail::task_state& task);
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  protected:
   thread_operation(thread_pool& pool, pool_job::run_fn execute) noexcept;

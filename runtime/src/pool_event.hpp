@@ -23,6 +23,11 @@ class pool_event {
       return true;
     }
     void result() const noexcept {}
+    bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+      into = wait_info();
+      into.what = "process pool";
+      return n == 0;
+    }
 
    private:
     friend class pool_event;

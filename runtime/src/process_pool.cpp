@@ -57,6 +57,15 @@ std::size_t process_operation::message_bytes_max() const noexcept {
 }
 
 bool process_operation::start(detail::task_state& task) { return pool_->submit(*this, task); }
+
+bool process_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
+  if (n != 0) return false;
+  into = wait_info();
+  into.what = "job of a process pool";
+  into.object = pool_.get();
+  return true;
+}
+
 void process_operation::cancel() noexcept { pool_->cancel(*this); }
 
 namespace detail {

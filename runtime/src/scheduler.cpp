@@ -48,6 +48,11 @@ void scheduler::turn(Ended ended) {
   bool const timed = timers_.armed() != 0;
   knows_time_ = false;
   time_point const begin = timed ? now() : time_point();
+#if PLAIT_TASK_TRACKING
+  // For the beginning of waits alone; a busy loop has better to do than to look at the clock each time.
+  if (!timed && (has_slept_ || ++turns_ % 16 == 0)) now();
+  has_slept_ = false;
+#endif
   if (driver_->reorders()) [[unlikely]] reorder_ready();
   run_ready();
   drain_inbox();
@@ -106,8 +111,8 @@ void scheduler::run_ready() {
     detail::resumable* const leaf = next;
     next = leaf->next_ready;
     bool const was_last = next == nullptr;
+    first_ready_ = next;  // for who looks on meanwhile
     if (was_last) {
-      first_ready_ = nullptr;
       last_ready_ = &first_ready_;
     } else {
       __builtin_prefetch(&next->next_ready);
@@ -144,6 +149,7 @@ void scheduler::adapt_budget(duration turn) noexcept {
 }
 
 void scheduler::sleep() {
+  has_slept_ = true;
   if (expected_posts != 0 && spin_.until([this] { return !inbox_.seems_empty(); })) {
     return;
   }

@@ -121,6 +121,14 @@ bool thread_operation::start(detail::task_state& task) {
   return true;
 }
 
+bool thread_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
+  if (n != 0) return false;
+  into = wait_info();
+  into.what = "job of a thread pool";
+  into.object = pool_;
+  return true;
+}
+
 void thread_operation::cancel() noexcept {
   if (cancel_asked_) return;
   cancel_asked_ = true;

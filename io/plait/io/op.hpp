@@ -58,6 +58,7 @@ class op : public driver_request {
 
   bool start(plait::detail::task_state& task);
   void finish_request(int result, unsigned flags) noexcept override;
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
   op_lowering const* lowering;
   int fd;

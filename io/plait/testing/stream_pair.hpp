@@ -50,6 +50,11 @@ class memory_operation : public operation, private plait::detail::timer {
   ~memory_operation() = default;
 
   bool start(plait::detail::task_state& task);
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+    into = wait_info();
+    into.what = reads_ ? "read of a memory stream" : "write to a memory stream";
+    return n == 0;
+  }
   std::size_t result() const;
   io::result<std::size_t> expected() const;
   static auto failed(std::error_code code) {

@@ -26,6 +26,11 @@ class process_end : public operation {
   explicit process_end(process& of) noexcept : of_(&of) {}
   bool start(plait::detail::task_state& task);
   void result() const noexcept {}
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+    into = wait_info();
+    into.what = "end of a simulated process";
+    return n == 0;
+  }
   // The process has ended.
   void tell() noexcept;
 

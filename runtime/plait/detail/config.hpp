@@ -8,6 +8,12 @@
 #define PLAIT_ASSERTIONS 0
 #endif
 
+// What the task tree shows of each task: its name, the line of each await, since when it waits. User and
+// library have to agree on it.
+#ifndef PLAIT_TASK_TRACKING
+#define PLAIT_TASK_TRACKING 1
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define PLAIT_ASAN 1
 #elif defined(__has_feature)

@@ -39,9 +39,15 @@ struct resumable {
 struct frame_link : resumable {
   frame_link() noexcept {}
 
+#if PLAIT_TASK_TRACKING
   union {  // no constructor: it is set where the frame awaits, or is queued before it has run
     std::source_location await_at;
   };
+  void note_await(std::source_location at) noexcept { await_at = at; }
+#else
+  static constexpr std::source_location await_at{};
+  void note_await(std::source_location) noexcept {}
+#endif
   task_state* owner;
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
@@ -78,7 +84,13 @@ struct task_state : root_frame {
   frame_link* leaf;
   cancellable* blocked = nullptr;  // what it is suspended on, while that may be cancelled
   cancel_scope* scope;             // innermost
+#if PLAIT_TASK_TRACKING
   char const* name = nullptr;
+  void set_name(char const* given) noexcept { name = given; }
+#else
+  static constexpr char const* name = nullptr;
+  void set_name(char const*) noexcept {}
+#endif
 };
 
 // What stands in the place of the task for one of several operations that a task awaits at once.

@@ -48,6 +48,13 @@ class sequencer {
       if (turn_operation* const following = in_->take(number_ + 1)) following->go_on();
     }
 
+    bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+      into = wait_info();
+      into.what = "turn of a sequencer";
+      into.from_outside = false;
+      return n == 0;
+    }
+
    private:
     friend class sequencer;
 
