@@ -14,7 +14,7 @@ class last_waiter_gone : public close_wait {
   explicit last_waiter_gone(int fd) noexcept : fd_(fd) {}
   static constexpr bool ignores_cancel = true;  // a close is finished, always
 
-  bool start(detail::task_state& task) {
+  bool start(plait::detail::task_state& task) {
     begin(task);
     if (!io_driver::current().interrupt(fd_, *this)) return true;
     complete(status::done);
@@ -36,7 +36,7 @@ void forget(int fd) noexcept {
 }  // namespace
 
 descriptor::descriptor(int fd) noexcept : fd_(fd) {
-  if (fd >= 0) detail::count(&detail::ledger::descriptors, 1);
+  if (fd >= 0) plait::detail::count(&plait::detail::ledger::descriptors, 1);
 }
 
 descriptor::~descriptor() { close_now(); }
@@ -44,7 +44,7 @@ descriptor::~descriptor() { close_now(); }
 int descriptor::release() noexcept {
   if (fd_ < 0) return -1;
   forget(fd_);
-  detail::count(&detail::ledger::descriptors, -1);
+  plait::detail::count(&plait::detail::ledger::descriptors, -1);
   return std::exchange(fd_, -1);
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t batch_bytes = 16 << 10;
 
-file_type type_of(unsigned char type) noexcept {
+file_type type_of_entry(unsigned char type) noexcept {
   switch (type) {
     case DT_REG: return file_type::regular;
     case DT_DIR: return file_type::directory;
@@ -44,7 +44,7 @@ read_directory_operation::read_directory_operation(int fd)
 std::vector<directory_entry> read_directory_operation::entries() const {
   std::vector<directory_entry> found;
   for (entry_cursor at(buffer, static_cast<std::size_t>(answer)); at.there(); at.next()) {
-    if (!at.is_dots()) found.push_back({std::string(at.name()), type_of(at.type())});
+    if (!at.is_dots()) found.push_back({std::string(at.name()), type_of_entry(at.type())});
   }
   return found;
 }

@@ -9,7 +9,7 @@
 namespace plait::io {
 namespace {
 
-file_type type_of(unsigned mode) noexcept {
+file_type type_of_mode(unsigned mode) noexcept {
   switch (mode & S_IFMT) {
     case S_IFREG: return file_type::regular;
     case S_IFDIR: return file_type::directory;
@@ -41,7 +41,7 @@ bool status_operation::start(plait::detail::task_state& task) {
 file_status status_operation::status() const noexcept {
   struct statx raw;
   std::memcpy(&raw, raw_, sizeof raw);
-  return {.type = type_of(raw.stx_mode),
+  return {.type = type_of_mode(raw.stx_mode),
           .permissions = raw.stx_mode & 07777U,
           .size = raw.stx_size,
           .allocated_bytes = raw.stx_blocks * 512,

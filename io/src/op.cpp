@@ -40,7 +40,7 @@ void check_buffer([[maybe_unused]] op const& o, [[maybe_unused]] int result) noe
 
 }  // namespace
 
-bool op::start(detail::task_state& task) {
+bool op::start(plait::detail::task_state& task) {
   if (proceed(io_driver::current())) {
     complete_inline(status::done);
     return false;

@@ -8,7 +8,7 @@
 namespace plait::testing {
 namespace {
 
-constexpr std::chrono::seconds patience{20};
+constexpr std::chrono::seconds wake_up_patience{20};
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void manual_driver::park(time_point deadline) {
     now_ = deadline;
     return;
   }
-  bool const woken = wake_up_.wait_for(lock, patience, [this] { return woken_; });
+  bool const woken = wake_up_.wait_for(lock, wake_up_patience, [this] { return woken_; });
   PLAIT_CHECK(woken || waits_.empty(), "a test waits for a descriptor that it has not finished");
   PLAIT_CHECK(woken,
               "a test waits for something that does not come: every task is suspended, no "

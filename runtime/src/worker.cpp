@@ -145,7 +145,7 @@ void worker::answer(frame_header const& job, std::span<std::byte const> payload)
 
 // Sends what stands in out_ behind room for the header.
 void worker::reply(frame_header header) {
-  constexpr std::size_t kept_bytes_max = 1024 * 1024;
+  constexpr std::size_t kept_out_max = 1024 * 1024;
   if (out_.size() == 0) {
     out_.append(&header, sizeof header);
   } else {
@@ -160,7 +160,7 @@ void worker::reply(frame_header header) {
     if (n < 0) ::_exit(0);  // the program is gone
     sent += static_cast<std::size_t>(n);
   }
-  if (out_.capacity() > kept_bytes_max) out_ = byte_buffer();
+  if (out_.capacity() > kept_out_max) out_ = byte_buffer();
   out_.truncate(0);
 }
 

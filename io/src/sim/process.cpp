@@ -1,22 +1,14 @@
 #include "process.hpp"
 
-#include <chrono>
-
 namespace plait::io::sim {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr char const* by_kill = "the process was killed";
-
-// As the turns of the program that moves the time.
-constexpr duration step_min = 50ns;
-constexpr duration step_max = 100ns;
 
 // Turns of one that is unwound, before what it hides in a shield is cancelled, too; and before it counts as
 // one that never ends.
-constexpr long patience = 1000;
-constexpr long last_patience = 1'000'000;
+constexpr long turns_until_unshielded = 1000;
+constexpr long turns_until_endless = 1'000'000;
 
 }  // namespace
 
@@ -132,10 +124,10 @@ void process::unwind() {
     scheduler_switch const to(*sched_);
     time_point const next = sched_->next_turn();
     if (next > driver_->now() && next != no_deadline) driver_->skip_to(next);
-    if (next != no_deadline && turns % patience != 0) continue;
+    if (next != no_deadline && turns % turns_until_unshielded != 0) continue;
     group_->scope().cancel_shields(by_kill);
     sched_->background().scope().cancel_shields(by_kill);
-    PLAIT_CHECK(sched_->next_turn() != no_deadline && turns < last_patience,
+    PLAIT_CHECK(sched_->next_turn() != no_deadline && turns < turns_until_endless,
                 "a simulated process that was killed does not end: look for a wait in a cleanup");
   }
   finish();

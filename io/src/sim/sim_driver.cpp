@@ -16,9 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A step of the program takes time, so that a loop that waits for a time to pass sees it pass.
-constexpr duration step_min = 50ns;
-constexpr duration step_max = 100ns;
 constexpr duration answer_max = 50us;  // between an operation's effect and its completion
 
 constexpr double ends_by_itself = 0.1;  // that a result of many is the last one

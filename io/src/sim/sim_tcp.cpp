@@ -13,8 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr duration first_patience = 1s;  // before a SYN is sent again; doubled each time
-constexpr duration last_patience = 64s;  // after which the connection has timed out
+constexpr duration first_syn_wait = 1s;  // before a SYN is sent again; doubled each time
+constexpr duration last_syn_wait = 64s;  // after which the connection has timed out
 
 }  // namespace
 
@@ -75,7 +75,7 @@ int tcp_socket::connect(sockaddr const* to, socklen_t size) noexcept {
   if (local_.is_any()) local_.set_host(remote_);
   is_ = state::connecting;
   syn_taken_ = false;
-  send_syn(first_patience);
+  send_syn(first_syn_wait);
   return -EINPROGRESS;
 }
 
@@ -87,7 +87,7 @@ void tcp_socket::send_syn(duration patience) {
     world_.net().datagram(remote_, local_, [this, client] { fail_to_connect(ECONNREFUSED); });
   });
   retry_ = world_.plan().after(patience, [this, client = self(), patience] {
-    if (patience >= last_patience) return fail_to_connect(ETIMEDOUT);
+    if (patience >= last_syn_wait) return fail_to_connect(ETIMEDOUT);
     send_syn(patience * 2);
   });
 }

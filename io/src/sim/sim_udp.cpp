@@ -11,7 +11,7 @@ namespace plait::io::sim {
 namespace {
 
 constexpr std::size_t message_max = 65507;
-constexpr std::size_t overhead = 768;  // what a kernel charges beside a message's bytes, about
+constexpr std::size_t udp_overhead = 768;  // what a kernel charges beside a message's bytes, about
 constexpr int receive_buffer_min = 2304;
 
 bool same(socket_address const& a, socket_address const& b) noexcept {
@@ -79,7 +79,7 @@ ssize_t udp_socket::sendmsg(msghdr const& message, int) noexcept {
 
 // What there is no room for is dropped.
 void udp_socket::arrive(datagram came) {
-  std::size_t const charge = came.bytes.size() + overhead;
+  std::size_t const charge = came.bytes.size() + udp_overhead;
   if (!received_.empty() && charged_ + charge > charged_max_) return;
   charged_ += charge;
   received_.push_back(std::move(came));
@@ -98,7 +98,7 @@ ssize_t udp_socket::recvmsg(msghdr& message, int flags) noexcept {
   if (received_.empty()) return -EAGAIN;
   datagram const got = std::move(received_.front());
   received_.pop_front();
-  charged_ -= got.bytes.size() + overhead;
+  charged_ -= got.bytes.size() + udp_overhead;
   std::size_t const n = std::min(bytes_of(message), got.bytes.size());
   scatter(message, {got.bytes.data(), n});
   if (message.msg_name != nullptr) {

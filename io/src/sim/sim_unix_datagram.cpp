@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t queue_max = 10;  // net.unix.max_dgram_qlen; the queue is full with one more
 constexpr std::size_t charged_max = 212992;
-constexpr std::size_t overhead = 668;  // what a kernel charges beside a message's bytes, about
+constexpr std::size_t local_overhead = 668;  // what a kernel charges beside a message's bytes, about
 
 }  // namespace
 
@@ -81,7 +81,7 @@ ssize_t unix_datagram_socket::sendmsg(msghdr const& message, int) noexcept {
   auto const others = to->peer_.lock();
   if (others != nullptr && others.get() != this) return -EPERM;
   if (to->is_full_for(*this)) return -EAGAIN;
-  charged_ += bytes + overhead;
+  charged_ += bytes + local_overhead;
   to->received_.push_back({gather(message, bytes), std::move(passed), local_, self()});
   to->changed();
   return static_cast<ssize_t>(bytes);
@@ -108,7 +108,7 @@ ssize_t unix_datagram_socket::recvmsg(msghdr& message, int flags) noexcept {
 void unix_datagram_socket::pay_back(letter const& taken) {
   auto const sender = taken.from.lock();
   if (sender == nullptr) return;
-  sender->charged_ -= taken.bytes.size() + overhead;
+  sender->charged_ -= taken.bytes.size() + local_overhead;
   sender->changed();
 }
 

@@ -8,12 +8,17 @@
 
 #include <plait/testing/sim.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace plait::io::sim {
+
+// A step of a program takes time, so that a loop that waits for a time to pass sees it pass.
+inline constexpr duration step_min = std::chrono::nanoseconds(50);
+inline constexpr duration step_max = std::chrono::nanoseconds(100);
 
 class process;
 class sim_driver;

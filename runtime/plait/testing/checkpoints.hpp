@@ -28,7 +28,7 @@ class checkpoint_watch {
 
  private:
   scheduler& scheduler_;
-  detail::checkpoint_hook hook_;
+  plait::detail::checkpoint_hook hook_;
 };
 
 }  // namespace plait::testing
