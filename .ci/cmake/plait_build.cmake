@@ -43,13 +43,24 @@ function(plait_own_sources target)
   endif()
 endfunction()
 
-# What most of a target's sources include. They keep their include lines: the preset gcc builds without.
+# What most of a target's sources include. They keep their include lines: whoever builds plait as a part of
+# something else (tests/consumer) builds without.
 function(plait_precompile target)
   if(PROJECT_IS_TOP_LEVEL AND PLAIT_PRECOMPILE)
     if("REUSE_FROM" IN_LIST ARGN)
       target_precompile_headers(${target} ${ARGN})
     else()
       target_precompile_headers(${target} PRIVATE ${ARGN})
+    endif()
+  endif()
+endfunction()
+
+# The sources of a target in few translation units.
+function(plait_unite target)
+  if(PROJECT_IS_TOP_LEVEL AND PLAIT_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage)  # a source is no header
     endif()
   endif()
 endfunction()
