@@ -4,6 +4,7 @@
 #include <plait/cancel.hpp>
 #include <plait/clock.hpp>
 #include <plait/codec.hpp>
+#include <plait/deadlock.hpp>
 #include <plait/deadlock_error.hpp>
 #include <plait/finally.hpp>
 #include <plait/on.hpp>
@@ -13,7 +14,15 @@
 #include <plait/scheduler.hpp>
 #include <plait/select.hpp>
 #include <plait/sleep.hpp>
+#include <plait/sync/barrier.hpp>
+#include <plait/sync/condition.hpp>
+#include <plait/sync/event.hpp>
+#include <plait/sync/latch.hpp>
+#include <plait/sync/lock_all.hpp>
 #include <plait/sync/mutex.hpp>
+#include <plait/sync/recursive_mutex.hpp>
+#include <plait/sync/semaphore.hpp>
+#include <plait/sync/shared_mutex.hpp>
 #include <plait/task.hpp>
 #include <plait/task_group.hpp>
 #include <plait/thread_pool.hpp>

@@ -102,6 +102,9 @@ class driver {
 
   // How many requests the driver holds. While it is 0 a busy scheduler does not look.
   std::size_t in_flight() const noexcept { return in_flight_; }
+  // The same, without what a driver counts only so as to be looked at. Where it is 0, nothing but time and
+  // `wake` ends a park.
+  virtual std::size_t requests() const noexcept { return in_flight_; }
   // Those among them that a destructor has cancelled without waiting: a run ends after them.
   std::size_t orphans() const noexcept { return orphans_; }
   // Whether it is an io::io_driver: sockets and files need one.

@@ -17,6 +17,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace plait {
@@ -90,6 +91,12 @@ class scheduler {
   // Where an exception goes that has no awaiter. The default prints it and what to do about it.
   std::function<void(std::exception_ptr)> on_unhandled;
 
+  // Told, in words, of a deadlock. The default prints it. Where nothing can run and nothing can arrive any more,
+  // it is called first; then the waits that only other tasks could end throw deadlock_error. Tasks and events
+  // that come by a post() of one's own are not foreseen: await what announces them (a pool's job, a
+  // descriptor, on()), or a sleep_forever.
+  std::function<void(std::string const& report)> on_deadlock;
+
   // For operations and scopes.
   void make_ready(detail::resumable& leaf) noexcept {
     leaf.next_ready = nullptr;
@@ -114,6 +121,9 @@ class scheduler {
   // some microseconds before it sleeps, which costs a thread pool's short job no wake-up.
   int expected_posts = 0;
 
+  // Other schedulers may send tasks at any time, so that no wait is known to be hopeless.
+  bool others_send_tasks = false;
+
   std::uint64_t select_seed = 0;  // the order in which a select looks at its cases
 
   // For the task tree. Also within a turn, where the task that runs is no longer in it.
@@ -134,6 +144,7 @@ class scheduler {
   void reorder_ready();
   void adapt_budget(duration turn) noexcept;
   void sleep();
+  bool ends_deadlock() noexcept;
   void await_orphans();
 
   static constinit thread_local scheduler* here_;

@@ -16,6 +16,7 @@ class live_tasks {
   // False past the last. No task may begin or end during the walk.
   bool next() noexcept;
   task_state& task() const noexcept { return *task_; }
+  task_group const& group() const noexcept { return *group_; }
   // The task whose group it is in, or null.
   task_state* parent() const noexcept { return group_->entered_by(); }
 

@@ -14,7 +14,7 @@ void mutex::hand_over() noexcept {
   waiting_.grant_front();
 }
 
-bool mutex::lock_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
+bool mutex::lock_wait::waits_for(std::size_t n, wait_info& into) const noexcept {
   if (n != 0) return false;
   into = wait_info{.what = "mutex",
                    .name = mutex_->name_,

@@ -25,7 +25,9 @@ struct close_pass {
 // One scheduler and what its thread is asked to do: close the background tasks, or end.
 class worker {
  public:
-  explicit worker(driver_options const& options) : scheduler_(make_driver(options)) {}
+  explicit worker(driver_options const& options) : scheduler_(make_driver(options)) {
+    scheduler_.others_send_tasks = true;
+  }
 
   scheduler& sched() noexcept { return scheduler_; }
 
@@ -127,6 +129,7 @@ runtime::impl::impl(runtime_options const& options) : options_(options), own_(ma
   schedulers_[0] = &own_;
   waiting_for_ = wanted - 1;
   if (wanted == 1) return;
+  own_.others_send_tasks = true;
   int const error = threads_.start(1, wanted - 1, options.name, own_.sys(),
                                    [this](unsigned number) noexcept { serve(number); });
   std::unique_lock lock(mutex_);

@@ -1,5 +1,7 @@
 #include <plait/scheduler.hpp>
 
+#include "deadlocks.hpp"
+
 #include <plait/cancel.hpp>
 #include <plait/task_group.hpp>
 
@@ -24,10 +26,13 @@ void report_unhandled(std::exception_ptr error) {
   std::fprintf(stderr, "  (set scheduler::on_unhandled, or handle it in the task)\n");
 }
 
+void print_deadlock(std::string const& report) { std::fprintf(stderr, "plait: %s\n", report.c_str()); }
+
 }  // namespace
 
 scheduler::scheduler(driver& over)
     : on_unhandled(report_unhandled),
+      on_deadlock(print_deadlock),
       driver_(&over),
       turn_time_(over.now()),
       timers_(turn_time_),
@@ -148,11 +153,21 @@ void scheduler::adapt_budget(duration turn) noexcept {
   }
 }
 
+// Only where nothing can arrive: no timer, no answer of the kernel, no call of another thread. What other
+// threads may still do is known to the waits themselves.
+bool scheduler::ends_deadlock() noexcept {
+  if (timers_.armed() != 0 || driver_->requests() != 0 || expected_posts != 0 || others_send_tasks) {
+    return false;
+  }
+  return inbox_.seems_empty() && detail::end_deadlock(*this, nullptr);
+}
+
 void scheduler::sleep() {
   has_slept_ = true;
   if (expected_posts != 0 && spin_.until([this] { return !inbox_.seems_empty(); })) {
     return;
   }
+  if (ends_deadlock()) return;
   inbox_.sleep([this] { driver_->park(timers_.next_deadline()); });
 }
 

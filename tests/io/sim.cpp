@@ -141,6 +141,21 @@ TEST_CASE("sim: a program in which nothing can happen any more is cancelled and 
   CHECK(why == "nothing can happen any more, and tasks wait: accept of descriptor 16777216 (seed 77)");
 }
 
+TEST_CASE("sim: a deadlock ends a program, and the exception tells who waits for whom") {
+  std::string why;
+  try {
+    run_sim([]() -> task<> {
+      plait::mutex accounts("accounts");
+      auto const held = co_await accounts.lock();
+      auto const again = co_await accounts.lock();
+    });
+  } catch (sim_stuck const& e) {
+    why = e.what();
+  }
+  CHECK(why.starts_with("deadlock: a task waits for itself\n"));
+  CHECK(why.find("for mutex \"accounts\", held by ") != std::string::npos);
+}
+
 TEST_CASE("sim: the time limit ends a program that goes on for ever") {
   auto const forever = []() -> task<> {
     for (;;) co_await plait::sleep_for(1min);

@@ -38,6 +38,7 @@ std::vector<scenario> scenarios() {
   add_group_scenarios(all);
   add_race_scenarios(all);
   add_channel_scenarios(all);
+  add_sync_scenarios(all);
   for (scenario& s : all) {
     s.check = [own = std::move(s.check)](run_report const& run) {
       require(std::exchange(counted::alive, 0) == 0, "objects are left, or were destroyed twice");

@@ -23,6 +23,7 @@ void add_scope_scenarios(std::vector<testing::scenario>& to);
 void add_group_scenarios(std::vector<testing::scenario>& to);
 void add_race_scenarios(std::vector<testing::scenario>& to);
 void add_channel_scenarios(std::vector<testing::scenario>& to);
+void add_sync_scenarios(std::vector<testing::scenario>& to);
 
 // What the scenarios throw themselves. Allocates nothing.
 struct own_error {};

@@ -95,7 +95,8 @@ struct sim_ledger {
   bool operator==(sim_ledger const&) const = default;
 };
 
-// Nothing could happen any more, or the time limit was reached, while tasks waited.
+// Nothing could happen any more (a deadlock is reported as scheduler::on_deadlock has it, where the program
+// has not set that itself), or the time limit was reached, while tasks waited.
 class sim_stuck : public std::runtime_error {
  public:
   explicit sim_stuck(std::string const& why) : std::runtime_error(why) {}

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 namespace plait::testing {
 
@@ -17,6 +18,7 @@ struct sim_run::parts {
   io::sim::sim_driver driver;
   scheduler sched;
   std::string stuck;
+  std::function<void(std::string const&)> on_deadlock;  // the scheduler's own, during a watch
 };
 
 sim_run::sim_run(sim_options options) : parts_(std::make_unique<parts>(options)) {}
@@ -34,13 +36,18 @@ sim_ledger sim_run::ledger() { return parts_->world.ledger(); }
 sim_run::watch::watch(sim_run& run, cancel_scope& scope) : run_(run) {
   parts& p = *run.parts_;
   p.world.world.files().restore_power();
-  p.world.on_stuck = [&p, &scope](std::string const& why) {
+  auto const end = [&p, &scope](std::string const& why) {
     p.stuck = why + " (seed " + std::to_string(p.seed) + ")";
     scope.cancel("the simulated program is stuck");
   };
+  p.world.on_stuck = end;
+  p.on_deadlock = std::exchange(p.sched.on_deadlock, end);
 }
 
-sim_run::watch::~watch() { run_.parts_->world.on_stuck = nullptr; }
+sim_run::watch::~watch() {
+  run_.parts_->world.on_stuck = nullptr;
+  run_.parts_->sched.on_deadlock = std::move(run_.parts_->on_deadlock);
+}
 
 void sim_run::throw_if_stuck() const {
   if (!parts_->stuck.empty()) throw sim_stuck(parts_->stuck);

@@ -59,6 +59,7 @@ class sim_driver final : public io_driver {
   system_calls& sys() noexcept override { return sys_; }
   void park(time_point deadline) override;
   void wake() noexcept override {}
+  std::size_t requests() const noexcept override { return in_flight_ - 1; }  // without the world
   void watch(fd_wait& wait) override;
   void unwatch(fd_wait& wait) noexcept override;
   void cancel(op& request) noexcept override;

@@ -44,11 +44,11 @@ class queued_wait : public operation, private wait_link {
 
   // The owner of the queue takes it out and says how it ended.
   void grant() noexcept {
-    unlink();
+    leave_queue();
     complete(status::done);
   }
   void refuse(refusal why) noexcept {
-    unlink();
+    leave_queue();
     refused_ = why;
     complete(status::done);
   }
@@ -66,6 +66,15 @@ class queued_wait : public operation, private wait_link {
   // Called when it was taken out because it was cancelled: those behind it may have to go now.
   virtual void withdrawn() noexcept {}
 
+  // Out of the queue, without an end.
+  void leave_queue() noexcept {
+    next->previous = previous;
+    previous->next = next;
+  }
+
+  // For a wait that ends later for this reason.
+  void note_refusal(refusal why) noexcept { refused_ = why; }
+
   // For result(): throws deadlock_error where that is what happened.
   refusal outcome() const {
     throw_if(refused_);
@@ -77,13 +86,9 @@ class queued_wait : public operation, private wait_link {
   friend class wait_queue;
 
   void cancel() noexcept override {
-    unlink();
+    leave_queue();
     complete(status::cancelled);
     withdrawn();
-  }
-  void unlink() noexcept {
-    next->previous = previous;
-    previous->next = next;
   }
   refusal refused_ = refusal::none;
 };

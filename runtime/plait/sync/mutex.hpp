@@ -6,7 +6,9 @@
 // First come, first served: unlocking hands the mutex to the task that has waited longest, so that nobody
 // can come in between. One scheduler's thread. Locking is a cancel point; a wait that is cancelled leaves no
 // hole in the queue. Locking it twice in one task is a deadlock: see recursive_mutex. Between two awaits no
-// other task runs, so that what does not await needs no mutex. It must be free when it is destroyed.
+// other task runs, so that what does not await needs no mutex. It must be free when it is destroyed. A
+// report of a deadlock takes the task that has locked it for the one that has to unlock it: where that is
+// another one, let it go with release().
 #pragma once
 
 #include <plait/detail/wait_queue.hpp>
@@ -22,6 +24,7 @@ namespace plait {
 class mutex {
  public:
   class guard;
+  class lock_wait;
   class lock_operation;
   class lock_request;
 
@@ -41,6 +44,8 @@ class mutex {
   void unlock() noexcept;
 
  private:
+  friend class condition_wait;
+  friend class recursive_mutex;
   class awaiter;
 
   void take(detail::frame_link& holder) noexcept;
@@ -66,16 +71,21 @@ class [[nodiscard("the mutex is unlocked when its guard goes")]] mutex::guard {
   }
 
   void unlock() noexcept { std::exchange(locked_, nullptr)->unlock(); }
-  // The mutex stays locked, for someone to unlock it.
-  mutex* release() noexcept { return std::exchange(locked_, nullptr); }
+  // The mutex stays locked, for someone to unlock it. Reports no longer know who holds it.
+  plait::mutex* release() noexcept {
+    locked_->holder_ = locked_;
+    return std::exchange(locked_, nullptr);
+  }
+  // What it has locked, or null.
+  plait::mutex* held() const noexcept { return locked_; }
 
  private:
-  mutex* locked_;
+  plait::mutex* locked_;
 };
 
-class mutex::lock_operation final : public detail::queued_wait {
+class mutex::lock_wait : public detail::queued_wait {
  public:
-  explicit lock_operation(mutex& m) noexcept : mutex_(&m) {}
+  explicit lock_wait(mutex& m) noexcept : mutex_(&m) {}
 
   bool start(detail::task_state& task) noexcept {
     if (mutex_->locked()) {
@@ -86,14 +96,19 @@ class mutex::lock_operation final : public detail::queued_wait {
     complete_inline(status::done);
     return false;
   }
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
+
+ protected:
+  mutex* mutex_;
+};
+
+class mutex::lock_operation final : public lock_wait {
+ public:
+  using lock_wait::lock_wait;
   guard result() {
     detail::throw_if(how());
     return guard(*mutex_);
   }
-  bool waits_for(std::size_t n, wait_info& into) const noexcept override;
-
- private:
-  mutex* mutex_;
 };
 
 class [[nodiscard("co_await this: it gives a guard")]] mutex::lock_request {

@@ -1,0 +1,53 @@
+#include <plait/sync/lock_all.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <stdexcept>
+
+namespace plait {
+
+bool lock_all_base::start_all(detail::task_state& task, std::span<mutex*> wanted) {
+  wanted_ = wanted;
+  std::sort(wanted.begin(), wanted.end(), std::less<>());
+  if (std::adjacent_find(wanted.begin(), wanted.end()) != wanted.end()) {
+    throw std::logic_error("lock_all was asked for one mutex twice");
+  }
+  step_.emplace(*this, task);
+  if (!go_on()) {
+    complete_inline(status::done);
+    return false;
+  }
+  begin(task);
+  return true;
+}
+
+// True where it has to wait for the next one.
+bool lock_all_base::go_on() noexcept {
+  for (; held_ != wanted_.size(); ++held_) {
+    current_.emplace(*wanted_[held_]);
+    if (current_->start(*step_)) return true;
+  }
+  return false;
+}
+
+void lock_all_base::give_back() noexcept {
+  while (held_ != 0) wanted_[--held_]->unlock();
+}
+
+void lock_all_base::stepped(detail::root_frame* which) {
+  lock_all_base& self = *static_cast<step&>(*which).of;
+  if (self.current_->state() == status::cancelled) {
+    self.give_back();
+    return self.complete(status::cancelled);
+  }
+  self.refused_ = self.current_->how() != detail::refusal::none;
+  if (self.refused_) {
+    self.give_back();
+  } else {
+    ++self.held_;
+    if (self.go_on()) return;
+  }
+  self.complete(status::done);
+}
+
+}  // namespace plait

@@ -1,0 +1,28 @@
+#include "report.hpp"
+
+#include <string_view>
+
+namespace plait::detail {
+
+std::string name_of(char const* kind, char const* name) {
+  if (name != nullptr) return std::string(kind) + " \"" + name + "\"";
+  bool const vowel = std::string_view("aeiou").find(kind[0]) != std::string_view::npos;
+  return (vowel ? "an " : "a ") + std::string(kind);
+}
+
+std::string name_of(task_state const& task) {
+  if (task.name != nullptr) return name_of("task", task.name);
+  if (task.leaf == nullptr) return "a task";
+  auto const* outermost = task.leaf;
+  while (outermost->parent != &task.link) outermost = static_cast<frame_link const*>(outermost->parent);
+  return "the task at " + place(outermost->await_at);
+}
+
+std::string place(std::source_location const& at) {
+  if (at.line() == 0) return "its beginning";
+  std::string_view file = at.file_name();
+  file.remove_prefix(file.find_last_of('/') + 1);
+  return std::string(file) + ":" + std::to_string(at.line());
+}
+
+}  // namespace plait::detail
