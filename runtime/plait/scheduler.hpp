@@ -91,9 +91,9 @@ class scheduler {
   // Where an exception goes that has no awaiter. The default prints it and what to do about it.
   std::function<void(std::exception_ptr)> on_unhandled;
 
-  // Told, in words, of a deadlock. The default prints it. Where nothing can run and nothing can arrive any more,
-  // it is called first; then the waits that only other tasks could end throw deadlock_error. Tasks and events
-  // that come by a post() of one's own are not foreseen: await what announces them (a pool's job, a
+  // Told, in words, of a deadlock. The default prints it. Where nothing can run and nothing can arrive any
+  // more, it is called first; then the waits that only other tasks could end throw deadlock_error. Tasks and
+  // events that come by a post() of one's own are not foreseen: await what announces them (a pool's job, a
   // descriptor, on()), or a sleep_forever.
   std::function<void(std::string const& report)> on_deadlock;
 

@@ -238,7 +238,9 @@ TEST_CASE("barrier: a thousand passes, and nobody is a pass ahead") {
   barrier b(passed.size(), look);
   m.run([&]() -> task<> {
     co_await plait::with_task_group([&](task_group& g) -> task<> {
-      for (std::size_t i = 0; i < passed.size(); ++i) g.spawn(pass_often, std::ref(b), 1000, std::ref(passed), i);
+      for (std::size_t i = 0; i < passed.size(); ++i) {
+        g.spawn(pass_often, std::ref(b), 1000, std::ref(passed), i);
+      }
       co_await g.join();
     });
   });

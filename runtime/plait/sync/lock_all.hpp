@@ -1,6 +1,6 @@
 // Several mutexes at once, all or none.
 //
-//     auto const held = co_await plait::lock_all(from.lock, to.lock);   // unlocks all at the end of the block
+//     auto const held = co_await plait::lock_all(from.lock, to.lock);   // until the end of the block
 //
 // Taken one after the other in one order, whatever the order of the arguments: that of their
 // addresses. So tasks that take their locks by lock_all alone are never in a deadlock. A cancel point, which

@@ -144,6 +144,8 @@ inline recursive_mutex::lock_operation recursive_mutex::lock() noexcept { return
 inline recursive_mutex::try_lock_operation recursive_mutex::try_lock() noexcept {
   return try_lock_operation(*this);
 }
-inline recursive_mutex::unlock_operation recursive_mutex::unlock() noexcept { return unlock_operation(*this); }
+inline recursive_mutex::unlock_operation recursive_mutex::unlock() noexcept {
+  return unlock_operation(*this);
+}
 
 }  // namespace plait
