@@ -56,10 +56,10 @@ struct cancelled_waiter {
 }  // namespace
 
 TEST_CASE("condition: notify wakes as many as it says, the first first, each with the mutex") {
-  manual_scheduler m;
   mutex lock;
   condition c;
   std::string order;
+  manual_scheduler m;
   for (char const name : {'a', 'b', 'c', 'd', 'e'}) {
     m.start(note_when_notified<mutex>, std::ref(lock), std::ref(c), std::ref(order), name);
   }
@@ -79,10 +79,10 @@ TEST_CASE("condition: notify wakes as many as it says, the first first, each wit
 }
 
 TEST_CASE("condition: who is notified waits for the mutex behind those who came before") {
-  manual_scheduler m;
   mutex lock;
   condition c;
   std::string order;
+  manual_scheduler m;
   m.start(note_when_notified<mutex>, std::ref(lock), std::ref(c), std::ref(order), 'w');
   m.run_until_idle();
   m.run([&]() -> task<> {
@@ -104,11 +104,11 @@ TEST_CASE("condition: who is notified waits for the mutex behind those who came 
 }
 
 TEST_CASE("condition: a wait for a predicate goes on when it holds, and at once where it holds already") {
-  manual_scheduler m;
   mutex lock;
   condition changed;
   int value = 0;
   bool seen = false;
+  manual_scheduler m;
   auto const wait = [&]() -> task<> {
     auto held = co_await lock.lock();
     co_await changed.wait(held, [&] { return value == 2; });
@@ -127,10 +127,10 @@ TEST_CASE("condition: a wait for a predicate goes on when it holds, and at once 
 }
 
 TEST_CASE("condition: a recursive mutex is unlocked fully, and locked as often again") {
-  manual_scheduler m;
   recursive_mutex lock;
   condition c;
   std::size_t depth = 0;
+  manual_scheduler m;
   auto const wait = [&]() -> task<> {
     auto const outer = co_await lock.lock();
     auto inner = co_await lock.lock();
@@ -150,9 +150,9 @@ TEST_CASE("condition: a recursive mutex is unlocked fully, and locked as often a
 }
 
 TEST_CASE("condition: a wait that is cancelled has the mutex again when it ends") {
-  manual_scheduler m;
   mutex lock;
   condition c;
+  manual_scheduler m;
   cancelled_waiter w;
   m.start(&cancelled_waiter::run, &w, std::ref(lock), std::ref(c));
   m.run_until_idle();
@@ -176,9 +176,9 @@ TEST_CASE("condition: a wait that is cancelled has the mutex again when it ends"
 }
 
 TEST_CASE("condition: a notification does not go to who is cancelled already, but to the next") {
-  manual_scheduler m;
   mutex lock;
   condition c;
+  manual_scheduler m;
   cancelled_waiter w;
   std::string order;
   m.start(&cancelled_waiter::run, &w, std::ref(lock), std::ref(c));
@@ -194,9 +194,9 @@ TEST_CASE("condition: a notification does not go to who is cancelled already, bu
 }
 
 TEST_CASE("condition: who is cancelled while it waits for the mutex again was notified, and returns") {
-  manual_scheduler m;
   mutex lock;
   condition c;
+  manual_scheduler m;
   cancelled_waiter w;
   m.start(&cancelled_waiter::run, &w, std::ref(lock), std::ref(c));
   m.run_until_idle();
@@ -214,9 +214,9 @@ TEST_CASE("condition: who is cancelled while it waits for the mutex again was no
 }
 
 TEST_CASE("condition: a wait with a timeout has the mutex again when it times out") {
-  manual_scheduler m;
   mutex lock;
   condition c;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     auto held = co_await lock.lock();
     CHECK_THROWS_AS(co_await plait::with_timeout(1ms, c.wait(held)), plait::timed_out);
@@ -227,9 +227,9 @@ TEST_CASE("condition: a wait with a timeout has the mutex again when it times ou
 }
 
 TEST_CASE("condition: waiting with a guard that holds nothing throws") {
-  manual_scheduler m;
   mutex lock;
   condition c;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     auto held = co_await lock.lock();
     held.unlock();

@@ -49,8 +49,8 @@ struct world {
                        [&](std::string const& r) { return r.find(text) != std::string::npos; });
   }
 
-  manual_scheduler m;
   std::vector<std::string> reports;
+  manual_scheduler m;
 };
 
 task<> name_me(char const* name) {

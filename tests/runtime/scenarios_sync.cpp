@@ -17,7 +17,6 @@
 
 #include <array>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <utility>
 
@@ -64,13 +63,6 @@ void check_locks(run_report const&) {
   require(l.permits.available() == 3, "permits were lost, or given back twice");
   require(l.changed.n_waiting() == 0, "somebody waits for the condition still");
   require(kept, "the order of the queue was not kept");
-}
-
-// The children refer to locals of the body: they end first, also where it fails.
-task<> end_with(task_group& g, std::exception_ptr failed) {
-  if (failed != nullptr) g.cancel();
-  co_await g.join();
-  if (failed != nullptr) std::rethrow_exception(failed);
 }
 
 using contend = task<> (*)(int who);
@@ -137,68 +129,55 @@ task<> try_for_a_while(int who) {
   static_cast<void>(done);
 }
 
+// What the children refer to stands outside of the group: it is there also where the body fails.
 task<> conditions() {
-  co_await with_task_group([](task_group& g) -> task<> {
-    int stage = 0;
-    bool all_held = true;
-    auto const wait_until = [&](int wanted) -> task<> {
-      auto held = co_await locks().plain.lock();
-      try {
-        co_await locks().changed.wait(held, [&] { return stage >= wanted; });
-      } catch (cancelled const&) {
-        all_held = all_held && locks().plain.locked();
-        throw;
-      }
-      all_held = all_held && locks().plain.locked();
-    };
-    for (int const wanted : {2, 1, 2}) g.spawn(std::cref(wait_until), wanted);
-    std::exception_ptr failed;
+  int stage = 0;
+  bool all_held = true;
+  auto const wait_until = [&](int wanted) -> task<> {
+    auto held = co_await locks().plain.lock();
     try {
-      for (int i = 0; i < 2; ++i) {
-        co_await nap(1);
-        auto const held = co_await locks().plain.lock();
-        ++stage;
-        locks().changed.notify_all();
-        co_await yield();
-      }
-    } catch (...) {
-      failed = std::current_exception();
+      co_await locks().changed.wait(held, [&] { return stage >= wanted; });
+    } catch (cancelled const&) {
+      all_held = all_held && locks().plain.locked();
+      throw;
     }
-    if (failed != nullptr) g.cancel();
-    co_await g.join();
-    require(all_held, "a wait for the condition ended without the mutex");
-    if (failed != nullptr) std::rethrow_exception(failed);
+    all_held = all_held && locks().plain.locked();
+  };
+  co_await with_task_group([&](task_group& g) -> task<> {
+    for (int const wanted : {2, 1, 2}) g.spawn(std::cref(wait_until), wanted);
+    for (int i = 0; i < 2; ++i) {
+      co_await nap(1);
+      auto const held = co_await locks().plain.lock();
+      ++stage;
+      locks().changed.notify_all();
+      co_await yield();
+    }
   });
+  require(all_held, "a wait for the condition ended without the mutex");
 }
 
 // What is notified once and not taken by a cancelled waiter goes to the next one: two notifications, four
 // waiters, two of which give up on their own.
 task<> notifications() {
-  co_await with_task_group([](task_group& g) -> task<> {
-    int notified = 0;
-    auto const wait = [&]() -> task<> {
-      auto held = co_await locks().recursive.lock();
-      co_await locks().changed.wait(held);
-      ++notified;
-    };
-    auto const impatient = [&]() -> task<> {
-      bool const came = co_await move_on_after(1ms, std::cref(wait));
-      static_cast<void>(came);
-    };
+  int notified = 0;
+  auto const wait = [&]() -> task<> {
+    auto held = co_await locks().recursive.lock();
+    co_await locks().changed.wait(held);
+    ++notified;
+  };
+  auto const impatient = [&]() -> task<> {
+    bool const came = co_await move_on_after(1ms, std::cref(wait));
+    static_cast<void>(came);
+  };
+  co_await with_task_group([&](task_group& g) -> task<> {
     for (int i = 0; i < 2; ++i) {
       g.spawn(std::cref(impatient));
       g.spawn(std::cref(wait));
     }
-    std::exception_ptr failed;
-    try {
-      co_await nap(3);
-      locks().changed.notify(2);
-      co_await nap(1);
-      require(notified == 2, "a notification was lost");
-    } catch (...) {
-      failed = std::current_exception();
-    }
-    co_await end_with(g, failed);
+    co_await nap(3);
+    locks().changed.notify(2);
+    co_await nap(1);
+    require(notified == 2, "a notification was lost");
   });
 }
 
@@ -219,41 +198,35 @@ task<> events() {
 }
 
 task<> latches() {
-  co_await with_task_group([](task_group& g) -> task<> {
-    latch done(3);
-    auto const arrive = [&]() -> task<> {
-      co_await nap(1);
-      co_await done.arrive_and_wait();
-    };
+  latch done(3);
+  auto const arrive = [&]() -> task<> {
+    co_await nap(1);
+    co_await done.arrive_and_wait();
+  };
+  co_await with_task_group([&](task_group& g) -> task<> {
     for (int i = 0; i < 3; ++i) g.spawn(std::cref(arrive));
-    std::exception_ptr failed;
-    try {
-      co_await done.wait();
-    } catch (...) {
-      failed = std::current_exception();
-    }
-    co_await end_with(g, failed);
+    co_await done.wait();
   });
 }
 
 // Whoever is cancelled breaks it, so that nobody waits for ever.
 task<> barriers() {
-  co_await with_task_group([](task_group& g) -> task<> {
-    barrier phase(3);
-    auto const pass = [&]() -> task<> {
-      try {
-        for (int i = 0; i < 2; ++i) {
-          co_await phase.arrive_and_wait();
-          co_await yield();
-        }
-      } catch (broken_barrier const&) {
-      } catch (...) {
-        phase.abort();
-        throw;
+  barrier phase(3);
+  auto const pass = [&]() -> task<> {
+    try {
+      for (int i = 0; i < 2; ++i) {
+        co_await phase.arrive_and_wait();
+        co_await yield();
       }
-    };
+    } catch (broken_barrier const&) {
+    } catch (...) {
+      phase.abort();
+      throw;
+    }
+  };
+  co_await with_task_group([&](task_group& g) -> task<> {
     for (int i = 0; i < 3; ++i) g.spawn(std::cref(pass));
-    co_await g.join();
+    co_return;
   });
 }
 

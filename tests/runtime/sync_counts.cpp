@@ -62,8 +62,8 @@ task<> pass_often(barrier& b, int times, std::vector<int>& passed, std::size_t w
 }  // namespace
 
 TEST_CASE("semaphore: permits are taken, given back by any task, and available are the rest") {
-  manual_scheduler m;
   semaphore s(3);
+  manual_scheduler m;
   m.run([&]() -> task<> {
     co_await s.acquire(2);
     CHECK(s.available() == 1);
@@ -85,9 +85,9 @@ TEST_CASE("semaphore: permits are taken, given back by any task, and available a
 }
 
 TEST_CASE("semaphore: who asks for many is not overtaken by those who ask for few") {
-  manual_scheduler m;
   semaphore s(1);
   std::string order;
+  manual_scheduler m;
   m.start(note_permits, std::ref(s), 4, std::ref(order), 'A');
   m.start(note_permits, std::ref(s), 1, std::ref(order), 'b');
   m.start(note_permits, std::ref(s), 1, std::ref(order), 'c');
@@ -106,9 +106,9 @@ TEST_CASE("semaphore: who asks for many is not overtaken by those who ask for fe
 }
 
 TEST_CASE("semaphore: where the first is cancelled, those behind it go that can") {
-  manual_scheduler m;
   semaphore s(1);
   std::string order;
+  manual_scheduler m;
   auto const impatient = [&]() -> task<> {
     CHECK_THROWS_AS(co_await plait::with_timeout(1ms, s.acquire(2)), plait::timed_out);
     order += 'x';
@@ -127,8 +127,8 @@ TEST_CASE("semaphore: where the first is cancelled, those behind it go that can"
 }
 
 TEST_CASE("bounded_semaphore: more releases than acquires throw, and change nothing") {
-  manual_scheduler m;
   bounded_semaphore s(2);
+  manual_scheduler m;
   CHECK_THROWS_AS(s.release(), std::logic_error);
   m.run([&]() -> task<> {
     co_await s.acquire(2);
@@ -142,9 +142,9 @@ TEST_CASE("bounded_semaphore: more releases than acquires throw, and change noth
 }
 
 TEST_CASE("event: who waits is woken by set, in order, and who comes while it is set does not wait") {
-  manual_scheduler m;
   event e;
   std::string order;
+  manual_scheduler m;
   for (char const name : {'a', 'b', 'c'}) m.start(note_event, std::ref(e), std::ref(order), name);
   m.run_until_idle();
   CHECK(order == "");
@@ -157,9 +157,9 @@ TEST_CASE("event: who waits is woken by set, in order, and who comes while it is
 }
 
 TEST_CASE("event: a waiter is woken even when it is cleared at once") {
-  manual_scheduler m;
   event e;
   std::string order;
+  manual_scheduler m;
   m.start(note_event, std::ref(e), std::ref(order), 'a');
   m.run_until_idle();
   m.on_thread([&] {
@@ -173,8 +173,8 @@ TEST_CASE("event: a waiter is woken even when it is cleared at once") {
 }
 
 TEST_CASE("event: it is a case of a select, and a wait for it may time out") {
-  manual_scheduler m;
   event e;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     auto const got = co_await plait::select(e.wait(), plait::sleep_for(1ms));
     CHECK(got.index() == 1);
@@ -186,9 +186,9 @@ TEST_CASE("event: it is a case of a select, and a wait for it may time out") {
 }
 
 TEST_CASE("latch: everyone goes on when it has been counted down, and from then on at once") {
-  manual_scheduler m;
   latch l(3);
   int passed = 0;
+  manual_scheduler m;
   auto const pass = [&]() -> task<> {
     co_await l.wait();
     ++passed;
@@ -211,9 +211,9 @@ TEST_CASE("latch: everyone goes on when it has been counted down, and from then 
 }
 
 TEST_CASE("barrier: all go on when the last has come, each with its index, after one action") {
-  manual_scheduler m;
   std::string order;
   barrier b(3, [&] { order += "action "; });
+  manual_scheduler m;
   m.start(note_arrival, std::ref(b), std::ref(order));
   m.start(note_arrival, std::ref(b), std::ref(order));
   m.run_until_idle();
@@ -227,10 +227,10 @@ TEST_CASE("barrier: all go on when the last has come, each with its index, after
 }
 
 TEST_CASE("barrier: a thousand passes, and nobody is a pass ahead") {
-  manual_scheduler m;
   std::vector<int> passed(5);
   bool together = true;
   int actions = 0;
+  manual_scheduler m;
   auto const look = [&] {
     ++actions;
     for (int const p : passed) together = together && p == passed[0];
@@ -250,9 +250,9 @@ TEST_CASE("barrier: a thousand passes, and nobody is a pass ahead") {
 }
 
 TEST_CASE("barrier: abort breaks it for all who wait and all who come, until reset") {
-  manual_scheduler m;
   std::string order;
   barrier b(2);
+  manual_scheduler m;
   m.start(note_arrival, std::ref(b), std::ref(order));
   m.run_until_idle();
   m.on_thread([&] { b.abort(); });
@@ -270,9 +270,9 @@ TEST_CASE("barrier: abort breaks it for all who wait and all who come, until res
 }
 
 TEST_CASE("barrier: reset sends away those who wait, and it is whole") {
-  manual_scheduler m;
   std::string order;
   barrier b(2);
+  manual_scheduler m;
   m.start(note_arrival, std::ref(b), std::ref(order));
   m.run_until_idle();
   m.on_thread([&] { b.reset(); });
@@ -283,9 +283,9 @@ TEST_CASE("barrier: reset sends away those who wait, and it is whole") {
 }
 
 TEST_CASE("barrier: a waiter that times out breaks it for the others") {
-  manual_scheduler m;
   std::string order;
   barrier b(3);
+  manual_scheduler m;
   auto const impatient = [&]() -> task<> {
     CHECK_THROWS_AS(co_await plait::with_timeout(1ms, b.arrive_and_wait()), plait::timed_out);
     order += 't';
@@ -299,9 +299,9 @@ TEST_CASE("barrier: a waiter that times out breaks it for the others") {
 }
 
 TEST_CASE("barrier: an action that throws breaks it, and the last to arrive gets what it threw") {
-  manual_scheduler m;
   std::string order;
   barrier b(2, [] { throw std::logic_error("action"); });
+  manual_scheduler m;
   m.start(note_arrival, std::ref(b), std::ref(order));
   m.start(note_arrival, std::ref(b), std::ref(order));
   m.run_until_idle();

@@ -67,8 +67,8 @@ task<> lock_two(mutex& a, mutex& b, int times, int& done) {
 }  // namespace
 
 TEST_CASE("recursive_mutex: its holder locks it again, and it is free after the last guard") {
-  manual_scheduler m;
   recursive_mutex lock;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     auto const held = co_await lock.lock();
     int const depth = co_await nested(lock, 3);
@@ -82,9 +82,9 @@ TEST_CASE("recursive_mutex: its holder locks it again, and it is free after the 
 }
 
 TEST_CASE("recursive_mutex: another task waits, also a child of the holder") {
-  manual_scheduler m;
   recursive_mutex lock;
   std::string order;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     co_await plait::with_task_group([&](task_group& g) -> task<> {
       auto outer = std::optional(co_await lock.lock());
@@ -107,8 +107,8 @@ TEST_CASE("recursive_mutex: another task waits, also a child of the holder") {
 }
 
 TEST_CASE("recursive_mutex: unlock by a task that does not hold it throws") {
-  manual_scheduler m;
   recursive_mutex lock;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     CHECK_THROWS_AS(co_await lock.unlock(), std::logic_error);
     auto held = co_await lock.lock();
@@ -124,9 +124,9 @@ TEST_CASE("recursive_mutex: unlock by a task that does not hold it throws") {
 }
 
 TEST_CASE("shared_mutex: readers go together, a writer alone") {
-  manual_scheduler m;
   shared_mutex lock;
   std::string order;
+  manual_scheduler m;
   m.start(read_for_ms, std::ref(lock), std::ref(order), 2);
   m.start(read_for_ms, std::ref(lock), std::ref(order), 3);
   m.start(write_for_ms, std::ref(lock), std::ref(order), 1);
@@ -138,9 +138,9 @@ TEST_CASE("shared_mutex: readers go together, a writer alone") {
 }
 
 TEST_CASE("shared_mutex: readers that come behind a writer wait for it, and then go together") {
-  manual_scheduler m;
   shared_mutex lock;
   std::string order;
+  manual_scheduler m;
   m.start(read_for_ms, std::ref(lock), std::ref(order), 2);
   m.start(write_for_ms, std::ref(lock), std::ref(order), 2);
   m.start(read_for_ms, std::ref(lock), std::ref(order), 2);
@@ -153,10 +153,10 @@ TEST_CASE("shared_mutex: readers that come behind a writer wait for it, and then
 }
 
 TEST_CASE("shared_mutex: neither a stream of readers nor one of writers starves the other") {
-  manual_scheduler m;
   shared_mutex lock;
   bool written = false;
   int reads = 0;
+  manual_scheduler m;
   m.start(read_without_end, std::ref(lock), std::cref(written), std::ref(reads));
   m.advance(1ms);
   m.start(read_without_end, std::ref(lock), std::cref(written), std::ref(reads));
@@ -172,9 +172,9 @@ TEST_CASE("shared_mutex: neither a stream of readers nor one of writers starves 
 }
 
 TEST_CASE("shared_mutex: a writer that gives up lets the readers behind it go") {
-  manual_scheduler m;
   shared_mutex lock;
   std::string order;
+  manual_scheduler m;
   auto const impatient = [&]() -> task<> {
     CHECK_THROWS_AS(co_await plait::with_timeout(1ms, lock.lock()), plait::timed_out);
   };
@@ -189,8 +189,8 @@ TEST_CASE("shared_mutex: a writer that gives up lets the readers behind it go") 
 }
 
 TEST_CASE("shared_mutex: try_lock, guards that move, and guards that are released") {
-  manual_scheduler m;
   shared_mutex lock;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     auto first = std::optional(co_await lock.lock_shared());
     auto second = lock.try_lock_shared();
@@ -224,10 +224,10 @@ TEST_CASE("shared_mutex: unlocking what is not locked, and destroying what is, s
 }
 
 TEST_CASE("lock_all: takes all, whatever the order of the arguments, and gives all back") {
-  manual_scheduler m;
   mutex a;
   mutex b;
   mutex c;
+  manual_scheduler m;
   m.run([&]() -> task<> {
     {
       auto const held = co_await lock_all(c, a, b);
@@ -247,8 +247,8 @@ TEST_CASE("lock_all: takes all, whatever the order of the arguments, and gives a
 }
 
 TEST_CASE("lock_all: one that is cancelled, or loses in a select, holds nothing") {
-  manual_scheduler m;
   mutex locks[3];
+  manual_scheduler m;
   m.run([&]() -> task<> {
     for (mutex& taken : locks) {
       auto held = std::optional(co_await taken.lock());
