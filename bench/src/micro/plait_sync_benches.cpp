@@ -1,3 +1,4 @@
+#include <plait/channel/channel.hpp>
 #include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/sync/mutex.hpp>
@@ -43,6 +44,29 @@ task<double> lock_contended(task_group& group) {
   co_return ns;
 }
 
+[[gnu::noinline]] task<> producer(channel<long>& to, long items) {
+  for (long i = 0; i < items; ++i) co_await to.send(i);
+}
+
+[[gnu::noinline]] task<> consumer(channel<long>& from, long items, long& sum) {
+  for (long i = 0; i < items; ++i) {
+    auto const item = co_await from.receive();
+    sum += *item;
+  }
+}
+
+task<double> through_channel(task_group& group, std::size_t capacity) {
+  auto items = capacity == 0 ? channel<long>::rendezvous() : channel<long>::bounded(capacity);
+  long sum = 0;
+  stopwatch const watch;
+  group.spawn(producer, std::ref(items), item_count);
+  group.spawn(consumer, std::ref(items), item_count, std::ref(sum));
+  co_await group.join();
+  double const ns = watch.per(item_count);
+  require(sum == item_count * (item_count - 1) / 2, "channel");
+  co_return ns;
+}
+
 template <auto Body, auto... Arguments>
 double measure_in_group() {
   return plait::run([] { return with_task_group(Body, Arguments...); });
@@ -51,7 +75,10 @@ double measure_in_group() {
 }  // namespace
 
 std::vector<bench> plait_sync_benches() {
-  return {{"mutex", measure_in_group<lock_alone>}, {"mutex_1000", measure_in_group<lock_contended>}};
+  return {{"mutex", measure_in_group<lock_alone>},
+          {"mutex_1000", measure_in_group<lock_contended>},
+          {"channel_0", measure_in_group<through_channel, 0ul>},
+          {"channel_1024", measure_in_group<through_channel, 1024ul>}};
 }
 
 }  // namespace plait::lab::micro
