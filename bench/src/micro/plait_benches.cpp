@@ -1,12 +1,12 @@
 #include <vector>
 
 #include <plait/detail/timer_wheel.hpp>
-#include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task.hpp>
 #include <plait/task_group.hpp>
 
 #include "micro/micro.hpp"
+#include "micro/plait_measure.hpp"
 
 namespace plait::lab::micro {
 
@@ -141,16 +141,6 @@ task<double> memory(task_group& group) {
   co_await group.join();
   require(woken == parked_count, "parked tasks");
   co_return bytes;
-}
-
-template <auto Body>
-double measure() {
-  return plait::run([] { return Body(); });
-}
-
-template <auto Body, auto... Arguments>
-double measure_in_group() {
-  return plait::run([] { return with_task_group(Body, Arguments...); });
 }
 
 }  // namespace

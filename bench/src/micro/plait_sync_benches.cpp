@@ -1,10 +1,10 @@
 #include <plait/channel/channel.hpp>
-#include <plait/run.hpp>
 #include <plait/sleep.hpp>
 #include <plait/sync/mutex.hpp>
 #include <plait/task_group.hpp>
 
 #include "micro/micro.hpp"
+#include "micro/plait_measure.hpp"
 
 namespace plait::lab::micro {
 
@@ -65,11 +65,6 @@ task<double> through_channel(task_group& group, std::size_t capacity) {
   double const ns = watch.per(item_count);
   require(sum == item_count * (item_count - 1) / 2, "channel");
   co_return ns;
-}
-
-template <auto Body, auto... Arguments>
-double measure_in_group() {
-  return plait::run([] { return with_task_group(Body, Arguments...); });
 }
 
 }  // namespace

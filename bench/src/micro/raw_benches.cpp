@@ -118,12 +118,7 @@ task<> memory(double& bytes) {
   require(woken == parked_count, "parked tasks");
 }
 
-template <auto Body, auto... Arguments>
-double measure() {
-  double result = 0;
-  raw::run(Body(result, Arguments...));
-  return result;
-}
+using raw::measure;
 
 }  // namespace
 

@@ -288,4 +288,12 @@ inline void run(task<> main) {
   here = nullptr;
 }
 
+// What the body leaves in its first parameter.
+template <auto Body, auto... Arguments>
+double measure() {
+  double result = 0;
+  run(Body(result, Arguments...));
+  return result;
+}
+
 }  // namespace plait::lab::raw

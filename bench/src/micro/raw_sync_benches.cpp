@@ -62,12 +62,7 @@ task<> channel(double& ns, std::size_t capacity) {
   require(sum == item_count * (item_count - 1) / 2, "channel");
 }
 
-template <auto Body, auto... Arguments>
-double measure() {
-  double result = 0;
-  raw::run(Body(result, Arguments...));
-  return result;
-}
+using raw::measure;
 
 }  // namespace
 
