@@ -27,6 +27,22 @@ void enter_process_role(int argc, char** argv);
 
 int report_uncaught() noexcept;
 
+// What main does around body(), whose int is the exit status.
+template <class Body>
+int run_in_main(int argc, char** argv, Body body) {
+  enter_process_role(argc, argv);
+  try {
+    if constexpr (std::is_void_v<decltype(body())>) {
+      body();
+      return 0;
+    } else {
+      return body();
+    }
+  } catch (...) {
+    return report_uncaught();
+  }
+}
+
 }  // namespace detail
 
 // On a scheduler of the caller's, that runs nothing else: gives the task's value or rethrows its
@@ -53,24 +69,14 @@ auto run(Fn fn, driver_options options = {}) {
 // is the exit status.
 template <class Fn>
 int run(int argc, char** argv, Fn fn) {
-  detail::enter_process_role(argc, argv);
-  try {
-    auto const body = [&] {
-      if constexpr (std::is_invocable_v<Fn&, int, char**>) {
-        return std::invoke(fn, argc, argv);
-      } else {
-        return std::invoke(fn);
-      }
-    };
-    if constexpr (std::is_void_v<decltype(run(body))>) {
-      run(body);
-      return 0;
+  auto const call = [&] {
+    if constexpr (std::is_invocable_v<Fn&, int, char**>) {
+      return std::invoke(fn, argc, argv);
     } else {
-      return run(body);
+      return std::invoke(fn);
     }
-  } catch (...) {
-    return detail::report_uncaught();
-  }
+  };
+  return detail::run_in_main(argc, argv, [&] { return run(call); });
 }
 
 }  // namespace plait

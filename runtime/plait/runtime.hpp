@@ -5,8 +5,8 @@
 //
 // Scheduler 0 belongs to the thread that makes the runtime, calls `run` and destroys it; the others have
 // threads of their own in the meantime. A task stays on the scheduler on which it was started: crossing is
-// explicit, by `on`, `spawn_on`, or what is in plait's mt folder. What belongs to one scheduler
-// (sockets, locks, channels that are not of mt) is used by its tasks alone.
+// explicit, by `on` and `spawn_on`. What belongs to one scheduler (sockets, locks, channels) is used by its
+// tasks alone.
 //
 // When the task that `run` was given has ended, the background tasks of every scheduler are cancelled and
 // awaited, those too that are spawned meanwhile, and `run` gives the task's value or rethrows its
@@ -111,25 +111,14 @@ void runtime::start(unsigned number, Fn&& fn, Args&&... args) {
 // task gives is the exit status.
 template <class Fn>
 int run(int argc, char** argv, Fn fn, runtime_options options) {
-  detail::enter_process_role(argc, argv);
-  try {
+  return detail::run_in_main(argc, argv, [&] {
     runtime rt(options);
-    auto const body = [&] {
-      if constexpr (std::is_invocable_v<Fn&, runtime&>) {
-        return std::invoke(fn, rt);
-      } else {
-        return std::invoke(fn);
-      }
-    };
-    if constexpr (std::is_void_v<decltype(rt.run(body))>) {
-      rt.run(body);
-      return 0;
+    if constexpr (std::is_invocable_v<Fn&, runtime&>) {
+      return rt.run(fn, std::ref(rt));
     } else {
-      return rt.run(body);
+      return rt.run(fn);
     }
-  } catch (...) {
-    return detail::report_uncaught();
-  }
+  });
 }
 
 }  // namespace plait
