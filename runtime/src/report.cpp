@@ -1,7 +1,5 @@
 #include "report.hpp"
 
-#include <string_view>
-
 namespace plait::detail {
 
 std::string name_of(char const* kind, char const* name) {
@@ -18,11 +16,13 @@ std::string name_of(task_state const& task) {
   return "the task at " + place(outermost->await_at);
 }
 
+std::string place(std::string_view file, unsigned line) {
+  file.remove_prefix(file.rfind('/') + 1);
+  return std::string(file) + ":" + std::to_string(line);
+}
+
 std::string place(std::source_location const& at) {
-  if (at.line() == 0) return "its beginning";
-  std::string_view file = at.file_name();
-  file.remove_prefix(file.find_last_of('/') + 1);
-  return std::string(file) + ":" + std::to_string(at.line());
+  return at.line() == 0 ? "its beginning" : place(at.file_name(), at.line());
 }
 
 }  // namespace plait::detail

@@ -5,6 +5,7 @@
 
 #include <source_location>
 #include <string>
+#include <string_view>
 
 namespace plait::detail {
 
@@ -13,6 +14,7 @@ std::string name_of(char const* kind, char const* name);
 // task "transfer"; where it has no name, the line at which its first coroutine stands
 std::string name_of(task_state const& task);
 // bank.cpp:21
-std::string place(std::source_location const& at);
+std::string place(std::string_view file, unsigned line);
+std::string place(std::source_location const& at);  // "its beginning" where there is none
 
 }  // namespace plait::detail

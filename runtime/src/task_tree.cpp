@@ -1,6 +1,7 @@
 #include <plait/task_tree.hpp>
 
 #include "live_tasks.hpp"
+#include "report.hpp"
 
 #include <plait/cancel.hpp>
 
@@ -16,8 +17,6 @@ using detail::task_state;
 
 // Of several things that a task waits for, as many as one line can name.
 constexpr std::size_t waits_max = 8;
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 await_point point_of(frame_link const& frame) {
   if (frame.await_at.line() == 0) return {};
@@ -118,8 +117,7 @@ class snapshot_maker {
     if (holder != places_.end()) {
       text += ", held by " + tree_.tasks[holder->second].name;
       if (info.held_at.line() != 0) {
-        text += " since " + std::string(base_name(info.held_at.file_name())) + ":" +
-                std::to_string(info.held_at.line());
+        text += " since " + detail::place(info.held_at);
       }
     }
     return text;

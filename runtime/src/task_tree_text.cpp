@@ -1,5 +1,7 @@
 #include <plait/task_tree.hpp>
 
+#include "report.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -13,9 +15,7 @@ std::string hex(std::uint64_t id) {
   return text;
 }
 
-std::string place_of(await_point const& p) {
-  return p.file.substr(p.file.rfind('/') + 1) + ":" + std::to_string(p.line);
-}
+std::string place_of(await_point const& p) { return detail::place(p.file, p.line); }
 
 std::string place_of(live_task const& t) { return t.awaits.empty() ? "-" : place_of(t.awaits.front()); }
 
