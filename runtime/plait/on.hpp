@@ -73,7 +73,6 @@ class away_operation : public operation {
   scheduler* home_ = nullptr;
   std::atomic<unsigned> state_{0};
   bool cancel_arrived_ = false;  // there
-  bool ended_there_ = false;     // there
   trip trip_{*this, &arrive_there};
   trip cancel_call_{*this, &arrive_cancel};
   cancel_scope scope_;  // there

@@ -36,18 +36,14 @@ void lock_all_base::give_back() noexcept {
 
 void lock_all_base::stepped(detail::root_frame* which) {
   lock_all_base& self = *static_cast<step&>(*which).of;
-  if (self.current_->state() == status::cancelled) {
-    self.give_back();
-    return self.complete(status::cancelled);
-  }
-  self.refused_ = self.current_->how() != detail::refusal::none;
-  if (self.refused_) {
+  status const how = self.current_->state();
+  if (how == status::cancelled || self.current_->how() != detail::refusal::none) {
     self.give_back();
   } else {
     ++self.held_;
     if (self.go_on()) return;
   }
-  self.complete(status::done);
+  self.complete(how);
 }
 
 }  // namespace plait

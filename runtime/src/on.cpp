@@ -22,7 +22,6 @@ void away_operation::arrive_there(remote_call& call) noexcept {
 
 // acq_rel: home sees the result, and this thread what home did before it asked.
 void away_operation::end_there() noexcept {
-  ended_there_ = true;
   bool const asked = (state_.fetch_or(ended, std::memory_order_acq_rel) & cancel_asked) != 0;
   if (asked && !cancel_arrived_) return;
   home_->post(trip_);
@@ -36,7 +35,8 @@ void away_operation::cancel() noexcept {
 void away_operation::arrive_cancel(remote_call& call) noexcept {
   away_operation& op = static_cast<trip&>(call).op;
   op.cancel_arrived_ = true;
-  if (op.ended_there_) {
+  // relaxed: this thread has set it.
+  if ((op.state_.load(std::memory_order_relaxed) & ended) != 0) {
     op.home_->post(op.trip_);
   } else {
     op.scope_.cancel("the task that awaits it on another scheduler was cancelled");

@@ -55,9 +55,7 @@ class lock_all_base : public operation {
   lock_all_base(lock_all_base&& other) noexcept : operation(std::move(other)) {}
 
   bool start_all(detail::task_state& task, std::span<mutex*> wanted);
-  void rethrow_refusal() {
-    if (refused_) [[unlikely]] static_cast<void>(current_->result());
-  }
+  void throw_if_refused() const { detail::throw_if(current_->how()); }
 
  private:
   struct step : detail::stand_in {
@@ -73,7 +71,6 @@ class lock_all_base : public operation {
 
   std::span<mutex*> wanted_;  // in the order in which they are taken
   std::size_t held_ = 0;
-  bool refused_ = false;
   std::optional<step> step_;
   std::optional<mutex::lock_operation> current_;
 };
@@ -87,7 +84,7 @@ class lock_all_operation : public lock_all_base {
 
   bool start(detail::task_state& task) { return start_all(task, all_); }
   lock_all_guard<N> result() {
-    rethrow_refusal();
+    throw_if_refused();
     return lock_all_guard<N>(all_);
   }
 
