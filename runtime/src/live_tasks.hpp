@@ -29,10 +29,4 @@ class live_tasks {
   child* task_ = nullptr;
 };
 
-// Calls fn(task_state&, task_state* parent) for each.
-template <class Fn>
-void for_each_live_task(scheduler& s, Fn fn) {
-  for (live_tasks tasks(s); tasks.next();) fn(tasks.task(), tasks.parent());
-}
-
 }  // namespace plait::detail

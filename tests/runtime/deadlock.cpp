@@ -267,29 +267,40 @@ TEST_CASE("deadlock: a select escapes while one of its cases can") {
   w.m.close();
 }
 
-TEST_CASE("deadlock: a writer that waits for a reader that sleeps is not stuck, nor who waits behind it") {
-  world w;
-  plait::shared_mutex shared("shared");
-  mutex a("a");
-  auto const reads = [&](bool wants_a) -> task<> {
-    auto const held = co_await shared.lock_shared();
+namespace {
+
+// A writer that holds `a` and wants `shared`, and readers that hold `shared` and want `a`, or sleep.
+struct reader_and_writer {
+  plait::shared_mutex shared{"shared"};
+  mutex a{"a"};
+
+  static task<> read(reader_and_writer& of, bool wants_a) {
+    auto const held = co_await of.shared.lock_shared();
     co_await plait::yield();
     if (wants_a) {
-      auto const both = co_await a.lock();
+      auto const inner = co_await of.a.lock();
     } else {
       co_await plait::sleep_for(24h);
     }
-  };
-  auto const writes = [&]() -> task<> {
-    auto const held = co_await a.lock();
+  }
+  static task<> write(reader_and_writer& of) {
+    auto const held = co_await of.a.lock();
     co_await plait::yield();
-    auto const both = co_await shared.lock();
-  };
-  w.m.start(std::cref(reads), false);
-  w.m.start(std::cref(writes));
+    auto const inner = co_await of.shared.lock();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("deadlock: a writer that waits for a reader that sleeps is not stuck, nor who waits behind it") {
+  world w;
+  reader_and_writer both;
+  w.m.start(reader_and_writer::read, std::ref(both), false);
+  w.m.start(reader_and_writer::write, std::ref(both));
   w.m.run_until_idle();
   CHECK(find_deadlocks(w.m.sched()).empty());
-  w.m.start(std::cref(reads), true);  // behind the writer, which waits for the first alone
+  // Behind the writer, which waits for the first alone.
+  w.m.start(reader_and_writer::read, std::ref(both), true);
   w.m.run_until_idle();
   CHECK(find_deadlocks(w.m.sched()).empty());
   w.m.close();
@@ -297,25 +308,10 @@ TEST_CASE("deadlock: a writer that waits for a reader that sleeps is not stuck, 
 
 TEST_CASE("deadlock: readers that hold a lock and want one that the writer has") {
   world w;
-  plait::shared_mutex shared("shared");
-  mutex a("a");
-  auto const reads = [&](bool wants_a) -> task<> {
-    auto const held = co_await shared.lock_shared();
-    co_await plait::yield();
-    if (wants_a) {
-      auto const both = co_await a.lock();
-    } else {
-      co_await plait::sleep_for(24h);
-    }
-  };
-  auto const writes = [&]() -> task<> {
-    auto const held = co_await a.lock();
-    co_await plait::yield();
-    auto const both = co_await shared.lock();
-  };
-  w.m.start(std::cref(reads), false);
-  w.m.start(std::cref(reads), true);
-  w.m.start(std::cref(writes));
+  reader_and_writer both;
+  w.m.start(reader_and_writer::read, std::ref(both), false);
+  w.m.start(reader_and_writer::read, std::ref(both), true);
+  w.m.start(reader_and_writer::write, std::ref(both));
   w.m.run_until_idle();
   std::vector<deadlock> const found = find_deadlocks(w.m.sched());
   REQUIRE(found.size() == 1);

@@ -39,10 +39,11 @@ task<> with_children(char const* name, int groups) {
 // "parent/task" of each, sorted.
 std::string all_tasks(plait::scheduler& s) {
   std::vector<std::string> found;
-  plait::detail::for_each_live_task(s, [&](plait::detail::task_state& t, plait::detail::task_state* parent) {
-    std::string const name = t.name == nullptr ? "-" : t.name;
+  for (plait::detail::live_tasks walk(s); walk.next();) {
+    auto const* const parent = walk.parent();
+    std::string const name = walk.task().name == nullptr ? "-" : walk.task().name;
     found.push_back((parent == nullptr ? "" : std::string(parent->name) + "/") + name);
-  });
+  }
   std::sort(found.begin(), found.end());
   std::string text;
   for (std::string const& f : found) text += f + " ";
@@ -91,10 +92,10 @@ TEST_CASE("live tasks: a chain of a thousand tasks, each in the group of the one
   m.run_until_idle();
   int tasks = 0;
   int roots = 0;
-  plait::detail::for_each_live_task(m.sched(), [&](auto&, auto* parent) {
+  for (plait::detail::live_tasks walk(m.sched()); walk.next();) {
     ++tasks;
-    roots += parent == nullptr ? 1 : 0;
-  });
+    roots += walk.parent() == nullptr ? 1 : 0;
+  }
   CHECK(tasks == 1000);
   CHECK(roots == 1);
 }
