@@ -32,24 +32,17 @@ bool barrier::arrive() {
     throw;
   }
   arrived_ = 0;
-  while (!waiting_.empty()) waiting_.grant_front();
+  waiting_.grant_all();
   return true;
 }
 
 bool barrier::wait_operation::start(detail::task_state& task) {
   index_ = barrier_->arrived_;
-  if (!barrier_->arrive()) {
-    enqueue(task, barrier_->waiting_);
-    return true;
-  }
-  complete_inline(status::done);
-  return false;
+  return enqueue_unless(barrier_->arrive(), task, barrier_->waiting_);
 }
 
 bool barrier::wait_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
-  if (n != 0) return false;
-  into = wait_info{.what = "barrier", .name = barrier_->name_, .object = barrier_, .from_outside = false};
-  return true;
+  return describe(n, into, "barrier", barrier_->name_, barrier_);
 }
 
 }  // namespace plait

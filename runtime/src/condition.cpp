@@ -52,10 +52,7 @@ bool condition_wait::refuse_deadlock() noexcept {
 
 bool condition_wait::waits_for(std::size_t n, wait_info& into) const noexcept {
   if (relock_.has_value()) return relock_->waits_for(n, into);
-  if (n != 0) return false;
-  into = wait_info{
-      .what = "condition", .name = condition_->name_, .object = condition_, .from_outside = false};
-  return true;
+  return describe(n, into, "condition", condition_->name_, condition_);
 }
 
 }  // namespace plait

@@ -3,9 +3,7 @@
 namespace plait {
 
 bool event::wait_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
-  if (n != 0) return false;
-  into = wait_info{.what = "event", .name = event_->name_, .object = event_, .from_outside = false};
-  return true;
+  return describe(n, into, "event", event_->name_, event_);
 }
 
 }  // namespace plait

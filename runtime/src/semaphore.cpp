@@ -14,9 +14,7 @@ void semaphore::serve() noexcept {
 }
 
 bool semaphore::acquire_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
-  if (n != 0) return false;
-  into = wait_info{.what = "semaphore", .name = from_->name_, .object = from_, .from_outside = false};
-  return true;
+  return describe(n, into, "semaphore", from_->name_, from_);
 }
 
 void bounded_semaphore::release(std::size_t n) {

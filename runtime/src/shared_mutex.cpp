@@ -68,25 +68,18 @@ shared_mutex* shared_mutex::shared_guard::release() noexcept {
   return std::exchange(shared_, nullptr);
 }
 
-bool shared_mutex::wait::begin_wait(detail::task_state& task) noexcept {
-  enqueue(task, mutex_->waiting_);
-  return true;
-}
-
 bool shared_mutex::lock_operation::start(detail::task_state& task) noexcept {
   shared_mutex& m = *mutex_;
-  if (m.locked_ || m.readers_ != 0) return begin_wait(task);
-  m.take(task);
-  complete_inline(status::done);
-  return false;
+  bool const is_free = !m.locked_ && m.readers_ == 0;
+  if (is_free) m.take(task);
+  return enqueue_unless(is_free, task, m.waiting_);
 }
 
 bool shared_mutex::lock_shared_operation::start(detail::task_state& task) noexcept {
   shared_mutex& m = *mutex_;
-  if (m.locked_ || !m.waiting_.empty()) return begin_wait(task);
-  m.take_shared(task, link_);
-  complete_inline(status::done);
-  return false;
+  bool const is_free = !m.locked_ && m.waiting_.empty();
+  if (is_free) m.take_shared(task, link_);
+  return enqueue_unless(is_free, task, m.waiting_);
 }
 
 // Every one of those that share it has to let it go, also before a reader that waits behind a writer.

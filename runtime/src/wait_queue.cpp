@@ -10,10 +10,20 @@ std::size_t wait_queue::size() const noexcept {
   return waiting;
 }
 
-// None of them runs before this has returned, so that none can come back; but the end of one may take
+// None of them runs before these have returned, so that none can come back; but the end of one may take
 // others out, where they are cases of the same select.
+void wait_queue::grant_all() noexcept {
+  while (!empty()) grant_front();
+}
 void wait_queue::refuse_all(refusal why) noexcept {
   while (!empty()) front().refuse(why);
+}
+
+bool queued_wait::describe(std::size_t n, wait_info& into, char const* what, char const* name,
+                           void const* object) noexcept {
+  if (n != 0) return false;
+  into = wait_info{.what = what, .name = name, .object = object, .from_outside = false};
+  return true;
 }
 
 void throw_deadlock() {

@@ -2,12 +2,11 @@
 //
 //     auto orders = plait::channel<order>::bounded(16);
 //     co_await orders.send(next);                          // waits while 16 are on the way
-//     for (auto got = co_await orders.receive(); got; got = co_await orders.receive())
-//     handle(*got);
+//     for (auto got = co_await orders.receive(); got; got = co_await orders.receive()) handle(*got);
 //
 // Any number of senders and receivers, each side first come, first served; who waits is handed his
-// item, or his place in the buffer, and nobody can come in between. One scheduler's thread:
-// mt::channel crosses threads. Both waits are cancel points and can be cases of a select: who is
+// item, or his place in the buffer, and nobody can come in between. One scheduler's thread.
+// Both waits are cancel points and can be cases of a select: who is
 // cancelled, or loses, has sent or taken nothing.
 //
 // `close` ends it: what was accepted is still received, then receivers get std::nullopt. Sending
@@ -114,8 +113,8 @@ class channel {
 
   // co_await it: throws channel_closed where the channel is closed.
   template <class U = T>
-  requires std::is_constructible_v<T, U&&> && detail::await_safe<U> send_operation send(U&& item)
-  noexcept(std::is_nothrow_constructible_v<T, U&&>) {
+    requires std::is_constructible_v<T, U&&> && detail::await_safe<U>
+  send_operation send(U&& item) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
     return send_operation(*this, std::forward<U>(item));
   }
   // The same, out of a variable of the caller's, which keeps its value where nothing was sent: as
@@ -126,7 +125,9 @@ class channel {
 
   // Without waiting. False: there is no room, and `item` is untouched. Throws channel_closed.
   [[nodiscard]] bool try_send(T&& item) { return send_now(item, nullptr); }
-  [[nodiscard]] bool try_send(T const& item) requires std::is_copy_constructible_v<T> {
+  [[nodiscard]] bool try_send(T const& item)
+    requires std::is_copy_constructible_v<T>
+  {
     if (!closed_ && receivers_.empty() && items_.size() >= limit_) return false;
     T copy(item);
     return send_now(copy, nullptr);
@@ -141,8 +142,10 @@ class channel {
   // Calls fn(item) for each item until the channel is closed and drained, and awaits what it gives,
   // where that is a task.
   template <class Fn>
-  requires detail::await_safe<Fn> && std::is_invocable_v < std::decay_t<Fn>
-  &, T > task<> for_each(Fn&& fn) { return each(*this, std::decay_t<Fn>(std::forward<Fn>(fn))); }
+    requires detail::await_safe<Fn> && std::is_invocable_v<std::decay_t<Fn>&, T>
+  task<> for_each(Fn&& fn) {
+    return each(*this, std::decay_t<Fn>(std::forward<Fn>(fn)));
+  }
 
   // Again: nothing.
   void close() noexcept {
@@ -165,16 +168,14 @@ class channel {
 
   // Inlined where an await begins: most of them end here.
   [[gnu::always_inline]] bool send_now(T& item, detail::task_state const* select) {
-    if (closed_) [[unlikely]]
-      detail::throw_channel_closed();
+    if (closed_) [[unlikely]] detail::throw_channel_closed();
     if (auto* const waiting = detail::first_waiting<receiver>(receivers_, select)) {
       waiting->item.emplace(std::move(item));
       waiting->grant();
       return true;
     }
     if (items_.size() >= limit_) return false;
-    if (items_.full()) [[unlikely]]
-      items_.grow();
+    if (items_.full()) [[unlikely]] items_.grow();
     items_.push(std::move(item));
     return true;
   }
@@ -228,12 +229,6 @@ class channel {
     }
   }
 
-  bool describe(std::size_t n, wait_info& into, char const* what) const noexcept {
-    if (n != 0) return false;
-    into = wait_info{.what = what, .name = name_, .object = this, .from_outside = false};
-    return true;
-  }
-
   detail::ring<T> items_;
   std::size_t limit_;
   bool closed_ = false;
@@ -249,20 +244,16 @@ class [[nodiscard("co_await this: it sends nothing before")]] channel<T>::send_f
  public:
   using awaiter_for_plait = detail::quick_awaiter<send_from_operation>;
 
-  send_from_operation(channel & to, T & item) noexcept : to_(&to) { this->item = &item; }
+  send_from_operation(channel& to, T& item) noexcept : to_(&to) { this->item = &item; }
 
   bool start_at_once() {
     if (!to_->send_now(*this->item, nullptr)) return false;
     this->complete_inline(operation::status::done);
     return true;
   }
-  bool start(detail::task_state & task) {
-    if (to_->send_now(*this->item, detail::select_of(task))) {
-      this->complete_inline(operation::status::done);
-      return false;
-    }
-    this->enqueue(task, to_->senders_);
-    return true;
+  bool start(detail::task_state& task) {
+    return this->enqueue_unless(to_->send_now(*this->item, detail::select_of(task)), task,
+                                to_->senders_);
   }
   void result() const {
     if (this->was_refused()) [[unlikely]] {
@@ -270,8 +261,8 @@ class [[nodiscard("co_await this: it sends nothing before")]] channel<T>::send_f
     }
     this->failure.rethrow();
   }
-  bool waits_for(std::size_t n, wait_info & into) const noexcept override {
-    return to_->describe(n, into, "send");
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+    return this->describe(n, into, "send", to_->name_, to_);
   }
 
  private:
@@ -286,9 +277,9 @@ class [[nodiscard("co_await this: it sends nothing before")]] channel<T>::send_o
   using awaiter_for_plait = detail::quick_awaiter<send_operation>;
 
   template <class U>
-  send_operation(channel & to, U && value) noexcept(std::is_nothrow_constructible_v<T, U&&>)
+  send_operation(channel& to, U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>)
       : send_from_operation(to, value_), value_(std::forward<U>(value)) {}
-  send_operation(send_operation && other) noexcept(std::is_nothrow_move_constructible_v<T>)
+  send_operation(send_operation&& other) noexcept(std::is_nothrow_move_constructible_v<T>)
       : send_from_operation(std::move(other)), value_(std::move(other.value_)) {
     this->item = &value_;
   }
@@ -303,28 +294,23 @@ class [[nodiscard("co_await this: it receives nothing before")]] channel<T>::rec
  public:
   using awaiter_for_plait = detail::quick_awaiter<receive_operation>;
 
-  explicit receive_operation(channel & from) noexcept : from_(&from) {}
+  explicit receive_operation(channel& from) noexcept : from_(&from) {}
 
   bool start_at_once() {
     if (!from_->receive_now(this->item, nullptr)) return false;
     this->complete_inline(operation::status::done);
     return true;
   }
-  bool start(detail::task_state & task) {
-    if (from_->receive_now(this->item, detail::select_of(task))) {
-      this->complete_inline(operation::status::done);
-      return false;
-    }
-    this->enqueue(task, from_->receivers_);
-    return true;
+  bool start(detail::task_state& task) {
+    return this->enqueue_unless(from_->receive_now(this->item, detail::select_of(task)), task,
+                                from_->receivers_);
   }
   std::optional<T> result() {
-    if (this->was_refused()) [[unlikely]]
-      this->outcome();
+    if (this->was_refused()) [[unlikely]] this->outcome();
     return std::move(this->item);
   }
-  bool waits_for(std::size_t n, wait_info & into) const noexcept override {
-    return from_->describe(n, into, "receive");
+  bool waits_for(std::size_t n, wait_info& into) const noexcept override {
+    return this->describe(n, into, "receive", from_->name_, from_);
   }
 
  private:

@@ -16,8 +16,7 @@ class quick_awaiter {
 
   bool await_ready() {
     scheduler& s = scheduler::current();
-    if (s.cancelled_scopes != 0) [[unlikely]]
-      return false;
+    if (s.cancelled_scopes != 0) [[unlikely]] return false;
     return op_.start_at_once() && s.spend_inline();
   }
 
@@ -42,8 +41,7 @@ class quick_awaiter {
   }
 
   decltype(auto) await_resume() {
-    if (op_.state() == operation::status::cancelled) [[unlikely]]
-      throw_cancelled(*frame_.owner);
+    if (op_.state() == operation::status::cancelled) [[unlikely]] throw_cancelled(*frame_.owner);
     return op_.result();
   }
 

@@ -34,7 +34,6 @@ class ring {
   bool empty() const noexcept { return pushed_ == popped_; }
   bool full() const noexcept { return size() == slots_; }
   T& front() noexcept { return at(popped_); }
-  T& back() noexcept { return at(pushed_ - 1); }
   // The n-th from the front.
   T& operator[](std::size_t n) noexcept { return at(popped_ + n); }
 
@@ -47,10 +46,6 @@ class ring {
   void pop() noexcept {
     std::destroy_at(&front());
     ++popped_;
-  }
-  void pop_back() noexcept {
-    std::destroy_at(&back());
-    --pushed_;
   }
   void clear() noexcept {
     while (!empty()) pop();

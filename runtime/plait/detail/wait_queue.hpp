@@ -62,6 +62,12 @@ class queued_wait : public operation, private wait_link {
   queued_wait(queued_wait&& other) noexcept : operation(std::move(other)), wait_link() {}
 
   inline void enqueue(task_state& task, wait_queue& at) noexcept;
+  // For start(): finished at once where it was granted at once, and else in the queue.
+  inline bool enqueue_unless(bool granted, task_state& task, wait_queue& at) noexcept;
+
+  // For waits_for(): a wait that other tasks alone can end, nobody knows which.
+  static bool describe(std::size_t n, wait_info& into, char const* what, char const* name,
+                       void const* object) noexcept;
 
   // Called when it was taken out because it was cancelled: those behind it may have to go now.
   virtual void withdrawn() noexcept {}
@@ -116,6 +122,7 @@ class wait_queue {
   }
   void grant_front() noexcept { front().grant(); }
   // Those that wait now, and not who comes while they are woken.
+  void grant_all() noexcept;
   void refuse_all(refusal why) noexcept;
 
  private:
@@ -125,6 +132,15 @@ class wait_queue {
 inline void queued_wait::enqueue(task_state& task, wait_queue& at) noexcept {
   begin(task);
   at.push_back(*this);
+}
+
+inline bool queued_wait::enqueue_unless(bool granted, task_state& task, wait_queue& at) noexcept {
+  if (granted) {
+    complete_inline(status::done);
+  } else {
+    enqueue(task, at);
+  }
+  return !granted;
 }
 
 }  // namespace plait::detail

@@ -22,7 +22,7 @@ class event {
 
   void set() noexcept {
     set_ = true;
-    while (!waiting_.empty()) waiting_.grant_front();
+    waiting_.grant_all();
   }
   void clear() noexcept { set_ = false; }
   bool is_set() const noexcept { return set_; }
@@ -40,12 +40,7 @@ class event::wait_operation : public detail::queued_wait {
   explicit wait_operation(event& of) noexcept : event_(&of) {}
 
   bool start(detail::task_state& task) noexcept {
-    if (!event_->set_) {
-      enqueue(task, event_->waiting_);
-      return true;
-    }
-    complete_inline(status::done);
-    return false;
+    return enqueue_unless(event_->set_, task, event_->waiting_);
   }
   void result() const { outcome(); }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override;

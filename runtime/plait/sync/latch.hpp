@@ -40,12 +40,7 @@ class latch::wait_operation : public detail::queued_wait {
 
   bool start(detail::task_state& task) {
     if (arrives_) latch_->count_down();
-    if (latch_->left_ != 0) {
-      enqueue(task, latch_->waiting_);
-      return true;
-    }
-    complete_inline(status::done);
-    return false;
+    return enqueue_unless(latch_->left_ == 0, task, latch_->waiting_);
   }
   void result() const { outcome(); }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override;

@@ -106,7 +106,7 @@ class mutex::lock_operation final : public lock_wait {
  public:
   using lock_wait::lock_wait;
   guard result() {
-    detail::throw_if(how());
+    outcome();
     return guard(*mutex_);
   }
 };

@@ -83,12 +83,7 @@ class semaphore::acquire_operation : public detail::queued_wait {
   explicit acquire_operation(semaphore& from, std::size_t n) noexcept : from_(&from), count_(n) {}
 
   bool start(detail::task_state& task) noexcept {
-    if (!from_->try_acquire(count_)) {
-      enqueue(task, from_->waiting_);
-      return true;
-    }
-    complete_inline(status::done);
-    return false;
+    return enqueue_unless(from_->try_acquire(count_), task, from_->waiting_);
   }
   void result() const { outcome(); }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override;

@@ -152,8 +152,6 @@ class shared_mutex::wait : public detail::queued_wait {
   explicit wait(shared_mutex& m, bool writes) noexcept : mutex_(&m), writes_(writes) {}
   wait(wait&&) noexcept = default;
 
-  bool begin_wait(detail::task_state& task) noexcept;
-
   shared_mutex* mutex_;
   detail::reader_link link_;
 
