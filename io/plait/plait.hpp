@@ -14,6 +14,7 @@
 #include <plait/scheduler.hpp>
 #include <plait/select.hpp>
 #include <plait/sleep.hpp>
+#include <plait/sync/banker.hpp>
 #include <plait/sync/barrier.hpp>
 #include <plait/sync/condition.hpp>
 #include <plait/sync/event.hpp>

@@ -3,6 +3,7 @@
 
 #include <plait/select.hpp>
 #include <plait/sleep.hpp>
+#include <plait/sync/banker.hpp>
 #include <plait/sync/barrier.hpp>
 #include <plait/sync/condition.hpp>
 #include <plait/sync/event.hpp>
@@ -42,6 +43,7 @@ struct the_locks {
   recursive_mutex recursive;
   shared_mutex shared;
   semaphore permits{3};
+  banker<2> bank{{3, 2}};
   condition changed;
   event happened;
   order_keeper order;
@@ -61,6 +63,7 @@ void check_locks(run_report const&) {
   require(!l.recursive.locked() && l.recursive.depth() == 0, "the recursive mutex stayed locked");
   require(!l.shared.locked() && l.shared.readers() == 0, "the shared mutex stayed locked");
   require(l.permits.available() == 3, "permits were lost, or given back twice");
+  require(l.bank.available() == std::array<std::size_t, 2>{3, 2}, "the banker has lost something");
   require(l.changed.n_waiting() == 0, "somebody waits for the condition still");
   require(kept, "the order of the queue was not kept");
 }
@@ -106,6 +109,14 @@ task<> take_permits(int who) {
   auto const held = co_await locks().permits.hold(n);
   locks().order.passed(who);
   co_await nap(1);
+}
+task<> take_loans(int who) {
+  auto mine = locks().bank.claim({2, 1 + static_cast<std::size_t>(who % 2)});
+  auto const first = co_await mine.acquire({1, 0});
+  co_await nap(1);
+  auto const second = co_await mine.acquire({1, 1});
+  require(locks().bank.is_safe(), "the banker's state is not safe");
+  co_await yield();
 }
 task<> take_all(int who) {
   the_locks& l = locks();
@@ -240,6 +251,7 @@ void add_sync_scenarios(std::vector<scenario>& to) {
   add("recursive mutex contended", [] { return contention(take_recursive, 3); });
   add("shared mutex contended", [] { return contention(take_shared, 6); });
   add("semaphore contended", [] { return contention(take_permits, 5); });
+  add("banker contended", [] { return contention(take_loans, 4); });
   add("lock_all contended", [] { return contention(take_all, 4); });
   add("two locks selected from", [] { return contention(take_one_of_two, 4); });
   add("mutex tried for a while", [] { return contention(try_for_a_while, 4); });
