@@ -155,9 +155,7 @@ bank_request* bank::serve_one() noexcept {
 // From the front each time: where one is the case of a select, others leave the queue with it.
 void bank::serve() noexcept {
   while (bank_request* const r = serve_one()) {
-    task_state const& task = r->task();
-    r->by_->holder = &task;
-    r->by_->held_at = task.leaf->await_at;
+    r->by_->acquired_by(r->task());
     r->grant();
   }
 }
@@ -166,9 +164,7 @@ bool bank_request::start_with(task_state& task, std::size_t const* wanted) {
   bank& from = by_->owner;
   bool const taken = from.try_take(*by_, wanted);
   if (taken) {
-    task_state const& real = real_task(task);
-    by_->holder = &real;
-    by_->held_at = real.leaf->await_at;
+    by_->acquired_by(real_task(task));
   } else {
     wanted_ = wanted;
     turn_ = ++from.turns_;

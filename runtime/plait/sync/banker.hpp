@@ -42,6 +42,11 @@ class bank;
 struct bank_claim {
   explicit bank_claim(bank& of, char const* called) noexcept : owner(of), name_or_null(called) {}
 
+  void acquired_by(task_state const& task) noexcept {
+    holder = &task;
+    held_at = task.leaf->await_at;
+  }
+
   bank& owner;
   char const* name_or_null;
   std::size_t const* most = nullptr;
