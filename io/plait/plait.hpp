@@ -20,6 +20,7 @@
 #include <plait/sync/event.hpp>
 #include <plait/sync/latch.hpp>
 #include <plait/sync/lock_all.hpp>
+#include <plait/sync/lock_order.hpp>
 #include <plait/sync/mutex.hpp>
 #include <plait/sync/recursive_mutex.hpp>
 #include <plait/sync/semaphore.hpp>

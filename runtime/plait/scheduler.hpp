@@ -12,6 +12,7 @@
 #include <plait/detail/timer_wheel.hpp>
 #include <plait/driver.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -25,7 +26,15 @@ namespace plait {
 class task_group;
 namespace detail {
 class live_tasks;
-}
+
+// What an await looks at, in one load, before it takes the short way.
+struct alignas(std::uint64_t) await_attention {
+  int cancelled_scopes = 0;   // live scopes that a task inside would find cancelled
+  int lock_order_checks = 0;  // 1 where locks look at their order: check_lock_order
+
+  bool needs_attention() const noexcept { return std::bit_cast<std::uint64_t>(*this) != 0; }
+};
+}  // namespace detail
 
 // A call that another thread sends to a scheduler. It lives where the sender put it and must stay
 // until it has run; each may be in one inbox at a time.
@@ -37,7 +46,7 @@ struct remote_call {
   run_fn run;
 };
 
-class scheduler {
+class scheduler : public detail::await_attention {
  public:
   static constexpr int turn_budget = 64;      // resumptions before the driver and the timers are looked at
   static constexpr int inline_budget = 32;    // operations in a row that finish without suspending
@@ -129,8 +138,6 @@ class scheduler {
   // For the task tree. Also within a turn, where the task that runs is no longer in it.
   detail::resumable const* first_ready() const noexcept { return first_ready_; }
 
-  int cancelled_scopes = 0;  // live scopes that a task inside would find cancelled
-
  private:
   friend class detail::live_tasks;
   friend class scheduler_binding;
@@ -169,6 +176,12 @@ class scheduler {
   std::unique_ptr<cancel_scope> root_scope_;
   std::unique_ptr<task_group> background_;
 
+ public:  // behind what awaits use
+  // Told, in words, of locks that are taken in a wrong order, where check_lock_order has asked for that. The
+  // default prints it. What it throws comes out of the lock().
+  std::function<void(std::string const& report)> on_lock_order;
+
+ private:
   alignas(64) detail::inbox<remote_call> inbox_;
 };
 

@@ -27,7 +27,15 @@ void condition_wait::relock() noexcept {
   leave_queue();
   relocker_.emplace(*this, *waiter());
   relock_.emplace(*mutex_);
-  if (!relock_->start(*relocker_)) end();
+  if (scheduler::current().lock_order_checks != 0) [[unlikely]] look_at_order();
+  if (!relock_->start_unchecked(*relocker_)) end();
+}
+
+// That of a lock which has to be taken, come what may.
+void condition_wait::look_at_order() {
+  detail::ordered_lock const wanted = mutex_->in_order();
+  detail::look_at_order(wanted, *relocker_, detail::wrong_order::may_not_throw);
+  detail::note_holding(wanted, *relocker_);
 }
 
 void condition_wait::relocked(detail::root_frame* which) { static_cast<relocker&>(*which).of->end(); }

@@ -12,6 +12,8 @@ bool lock_all_base::start_all(detail::task_state& task, std::span<mutex*> wanted
   if (std::adjacent_find(wanted.begin(), wanted.end()) != wanted.end()) {
     throw std::logic_error("lock_all was asked for one mutex twice");
   }
+  checks_order_ = scheduler::current().lock_order_checks != 0;
+  if (checks_order_) [[unlikely]] look_at_order(task);
   step_.emplace(*this, task);
   if (!go_on()) {
     complete_inline(status::done);
@@ -21,11 +23,18 @@ bool lock_all_base::start_all(detail::task_state& task, std::span<mutex*> wanted
   return true;
 }
 
+// Before any of them is held, so that there is no order among them.
+void lock_all_base::look_at_order(detail::task_state& task) const {
+  for (mutex* const m : wanted_) detail::look_at_order(m->in_order(), task, detail::wrong_order::may_throw);
+}
+
 // True where it has to wait for the next one.
 bool lock_all_base::go_on() noexcept {
   for (; held_ != wanted_.size(); ++held_) {
-    current_.emplace(*wanted_[held_]);
-    if (current_->start(*step_)) return true;
+    mutex& next = *wanted_[held_];
+    if (checks_order_) [[unlikely]] detail::note_holding(next.in_order(), *step_);
+    current_.emplace(next);
+    if (current_->start_unchecked(*step_)) return true;
   }
   return false;
 }

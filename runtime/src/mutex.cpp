@@ -14,6 +14,18 @@ void mutex::hand_over() noexcept {
   waiting_.grant_front();
 }
 
+detail::ordered_lock mutex::in_order() noexcept {
+  static constexpr detail::lock_kind kind{
+      .name = "mutex",
+      .is_held = [](void const* lock, detail::task_state const* by) noexcept {
+        return static_cast<mutex const*>(lock)->holder_ == by;
+      },
+      .is_awaited = [](void* lock, detail::task_state const* by) noexcept {
+        return static_cast<mutex*>(lock)->waiting_.has(by);
+      }};
+  return {.kind = &kind, .lock = this, .name = name_, .level = level_};
+}
+
 bool mutex::lock_wait::waits_for(std::size_t n, wait_info& into) const noexcept {
   if (n != 0) return false;
   into = wait_info{.what = "mutex",

@@ -3,6 +3,7 @@
 #include "deadlocks.hpp"
 
 #include <plait/cancel.hpp>
+#include <plait/sync/lock_order.hpp>
 #include <plait/task_group.hpp>
 
 #include <algorithm>
@@ -26,18 +27,21 @@ void report_unhandled(std::exception_ptr error) {
   std::fprintf(stderr, "  (set scheduler::on_unhandled, or handle it in the task)\n");
 }
 
-void print_deadlock(std::string const& report) { std::fprintf(stderr, "plait: %s\n", report.c_str()); }
+void print_report(std::string const& report) { std::fprintf(stderr, "plait: %s\n", report.c_str()); }
 
 }  // namespace
 
 scheduler::scheduler(driver& over)
     : on_unhandled(report_unhandled),
-      on_deadlock(print_deadlock),
+      on_deadlock(print_report),
       driver_(&over),
       turn_time_(over.now()),
       timers_(turn_time_),
       root_scope_(std::make_unique<cancel_scope>(cancel_scope::root, *this)),
-      background_(new_background()) {}
+      background_(new_background()),
+      on_lock_order(print_report) {
+  lock_order_checks = detail::new_schedulers_check_lock_order() ? 1 : 0;
+}
 
 scheduler::scheduler(std::unique_ptr<driver> over) : scheduler(*over) {
   owned_driver_ = std::move(over);

@@ -68,15 +68,38 @@ shared_mutex* shared_mutex::shared_guard::release() noexcept {
   return std::exchange(shared_, nullptr);
 }
 
-bool shared_mutex::lock_operation::start(detail::task_state& task) noexcept {
+// Readers and writers in one order: readers wait for a writer, and it waits for them.
+void shared_mutex::look_at_order(detail::task_state& task) {
+  static constexpr detail::lock_kind kind{
+      .name = "shared mutex",
+      .is_held = [](void const* lock, detail::task_state const* by) noexcept {
+        return static_cast<shared_mutex const*>(lock)->is_held_by(by);
+      },
+      .is_awaited = [](void* lock, detail::task_state const* by) noexcept {
+        return static_cast<shared_mutex*>(lock)->waiting_.has(by);
+      }};
+  if (scheduler::current().lock_order_checks == 0) [[likely]] return;
+  detail::check_order({.kind = &kind, .lock = this, .name = name_, .level = level_}, task);
+}
+
+bool shared_mutex::is_held_by(detail::task_state const* task) const noexcept {
+  if (locked_) return holder_ == task;
+  detail::reader_link const* reader = known_readers_.next();
+  while (reader != &known_readers_ && reader->holder != task) reader = reader->next();
+  return reader != &known_readers_;
+}
+
+bool shared_mutex::lock_operation::start(detail::task_state& task) {
   shared_mutex& m = *mutex_;
+  m.look_at_order(task);
   bool const is_free = !m.locked_ && m.readers_ == 0;
   if (is_free) m.take(task);
   return enqueue_unless(is_free, task, m.waiting_);
 }
 
-bool shared_mutex::lock_shared_operation::start(detail::task_state& task) noexcept {
+bool shared_mutex::lock_shared_operation::start(detail::task_state& task) {
   shared_mutex& m = *mutex_;
+  m.look_at_order(task);
   bool const is_free = !m.locked_ && m.waiting_.empty();
   if (is_free) m.take_shared(task, link_);
   return enqueue_unless(is_free, task, m.waiting_);

@@ -10,6 +10,13 @@ std::size_t wait_queue::size() const noexcept {
   return waiting;
 }
 
+bool wait_queue::has(task_state const* task) noexcept {
+  for (queued_wait* w = empty() ? nullptr : &front(); w != nullptr; w = after(*w)) {
+    if (&w->task() == task) return true;
+  }
+  return false;
+}
+
 // None of them runs before these have returned, so that none can come back; but the end of one may take
 // others out, where they are cases of the same select.
 void wait_queue::grant_all() noexcept {

@@ -9,8 +9,8 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 source=$work/untracked.cpp
-for name in cancel check deadlock driver frame_pool function_name live_tasks mutex operation report result_slot \
-  scheduler select task_group task_tree task_tree_text timer_wheel wait_queue testing_manual_driver system_calls; do
+for name in cancel check deadlock driver frame_pool function_name live_tasks lock_order mutex operation report \
+  result_slot scheduler select task_group task_tree task_tree_text timer_wheel wait_queue testing_manual_driver system_calls; do
   [ ! -f "$PLAIT_SOURCE_DIR/runtime/src/$name.cpp" ] || echo "#include \"$name.cpp\""
 done >"$source"
 cat >>"$source" <<'CPP'

@@ -107,6 +107,7 @@ class wait_queue {
 
   bool empty() const noexcept { return ring_.next == &ring_; }
   std::size_t size() const noexcept;  // counts them
+  bool has(task_state const* task) noexcept;
   // The one that has waited longest. Not of an empty queue.
   queued_wait& front() noexcept { return static_cast<queued_wait&>(*ring_.next); }
   // The one behind, or null.

@@ -80,6 +80,7 @@ class condition_wait : public detail::queued_wait {
 
   void cancel() noexcept override;
   void relock() noexcept;
+  void look_at_order();
   void end() noexcept;
   static void relocked(detail::root_frame* which);
   static mutex& inner_of(recursive_mutex& m) noexcept { return m.inner_; }

@@ -65,12 +65,14 @@ class lock_all_base : public operation {
   };
 
   void cancel() noexcept override { static_cast<cancellable&>(*current_).cancel(); }
+  void look_at_order(detail::task_state& task) const;
   bool go_on() noexcept;
   void give_back() noexcept;
   static void stepped(detail::root_frame* which);
 
   std::span<mutex*> wanted_;  // in the order in which they are taken
   std::size_t held_ = 0;
+  bool checks_order_ = false;
   std::optional<step> step_;
   std::optional<mutex::lock_operation> current_;
 };

@@ -8,10 +8,11 @@
 // hole in the queue. Locking it twice in one task is a deadlock: see recursive_mutex. Between two awaits no
 // other task runs, so that what does not await needs no mutex. It must be free when it is destroyed. A
 // report of a deadlock takes the task that has locked it for the one that has to unlock it: where that is
-// another one, let it go with release().
+// another one, let it go with release(). For the order in which several are locked see lock_order.hpp.
 #pragma once
 
 #include <plait/detail/wait_queue.hpp>
+#include <plait/sync/lock_order.hpp>
 #include <plait/task.hpp>
 
 #include <coroutine>
@@ -29,8 +30,11 @@ class mutex {
   class lock_request;
 
   // The name is for reports: a literal, or what else outlives the mutex.
-  explicit mutex(char const* name = nullptr) noexcept : name_(name) {}
-  ~mutex() { PLAIT_CHECK(!locked(), "a mutex was destroyed while it was locked"); }
+  explicit mutex(char const* name = nullptr, lock_level level = {}) noexcept : name_(name), level_(level) {}
+  ~mutex() {
+    PLAIT_CHECK(!locked(), "a mutex was destroyed while it was locked");
+    detail::lock_destroyed(this);
+  }
   mutex(mutex const&) = delete;
   mutex& operator=(mutex const&) = delete;
 
@@ -45,16 +49,19 @@ class mutex {
 
  private:
   friend class condition_wait;
+  friend class lock_all_base;
   friend class recursive_mutex;
   class awaiter;
 
   void take(detail::frame_link& holder) noexcept;
   void hand_over() noexcept;
+  detail::ordered_lock in_order() noexcept;
 
   // Null: it is free. Whether the task is still there is not known: it may have given its guard away.
   void const* holder_ = nullptr;
   std::source_location held_at_;
   char const* name_;
+  lock_level level_;
   detail::wait_queue waiting_;
 };
 
@@ -87,7 +94,14 @@ class mutex::lock_wait : public detail::queued_wait {
  public:
   explicit lock_wait(mutex& m) noexcept : mutex_(&m) {}
 
-  bool start(detail::task_state& task) noexcept {
+  bool start(detail::task_state& task) {
+    if (scheduler::current().lock_order_checks != 0) [[unlikely]] {
+      detail::check_order(mutex_->in_order(), task);
+    }
+    return start_unchecked(task);
+  }
+  // For who has looked at the order.
+  bool start_unchecked(detail::task_state& task) noexcept {
     if (mutex_->locked()) {
       enqueue(task, mutex_->waiting_);
       return true;
@@ -133,7 +147,7 @@ class mutex::awaiter {
 
   bool await_ready() const noexcept {
     scheduler& s = scheduler::current();
-    if (mutex_.locked() || s.cancelled_scopes != 0 || !s.spend_inline()) [[unlikely]] return false;
+    if (mutex_.locked() || s.needs_attention() || !s.spend_inline()) [[unlikely]] return false;
     mutex_.take(frame_);
     return true;
   }
@@ -141,11 +155,8 @@ class mutex::awaiter {
     detail::task_state& task = *frame_.owner;
     scheduler& s = scheduler::current();
     task.leaf = &frame_;
-    if (detail::cancel_pending(s, task)) [[unlikely]] detail::throw_cancelled(task);
-    s.refill_inline();
-    waited_ = true;
-    if (!std::construct_at(&wait_, mutex_)->start(task)) s.make_ready(frame_);
-    return true;
+    if (s.needs_attention()) [[unlikely]] return suspend_with_attention(s, task);
+    return suspend(s, task);
   }
   guard await_resume() {
     if (waited_) end_of_wait();
@@ -153,6 +164,20 @@ class mutex::awaiter {
   }
 
  private:
+  [[gnu::always_inline]] bool suspend(scheduler& s, detail::task_state& task) noexcept {
+    waited_ = true;
+    if (!std::construct_at(&wait_, mutex_)->start_unchecked(task)) {
+      if (s.spend_inline()) return false;
+      s.make_ready(frame_);
+    }
+    s.refill_inline();
+    return true;
+  }
+  [[gnu::cold, gnu::noinline]] bool suspend_with_attention(scheduler& s, detail::task_state& task) {
+    if (detail::cancel_pending(s, task)) detail::throw_cancelled(task);
+    if (s.lock_order_checks != 0) detail::check_order(mutex_.in_order(), task);
+    return suspend(s, task);
+  }
   [[gnu::noinline]] void end_of_wait() {
     bool const was_cancelled = wait_.state() == operation::status::cancelled;
     detail::refusal const how = wait_.how();

@@ -24,7 +24,8 @@ class recursive_mutex {
   class unlock_operation;
 
   // The name is for reports: a literal, or what else outlives the mutex.
-  explicit recursive_mutex(char const* name = nullptr) noexcept : inner_(name) {}
+  explicit recursive_mutex(char const* name = nullptr, lock_level level = {}) noexcept
+      : inner_(name, level) {}
   recursive_mutex(recursive_mutex const&) = delete;
   recursive_mutex& operator=(recursive_mutex const&) = delete;
 
@@ -85,7 +86,7 @@ class recursive_mutex::lock_operation : public mutex::lock_wait {
  public:
   explicit lock_operation(recursive_mutex& m) noexcept : lock_wait(m.inner_), owned_(&m) {}
 
-  bool start(detail::task_state& task) noexcept {
+  bool start(detail::task_state& task) {
     if (owned_->held_by(task)) {
       complete_inline(status::done);
       return false;

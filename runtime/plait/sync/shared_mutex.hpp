@@ -11,6 +11,7 @@
 #pragma once
 
 #include <plait/detail/wait_queue.hpp>
+#include <plait/sync/lock_order.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -67,9 +68,11 @@ class shared_mutex {
   class lock_shared_operation;
 
   // The name is for reports: a literal, or what else outlives the mutex.
-  explicit shared_mutex(char const* name = nullptr) noexcept : name_(name) {}
+  explicit shared_mutex(char const* name = nullptr, lock_level level = {}) noexcept
+      : name_(name), level_(level) {}
   ~shared_mutex() {
     PLAIT_CHECK(!locked_ && readers_ == 0, "a shared mutex was destroyed while it was locked");
+    detail::lock_destroyed(this);
   }
   shared_mutex(shared_mutex const&) = delete;
   shared_mutex& operator=(shared_mutex const&) = delete;
@@ -94,6 +97,8 @@ class shared_mutex {
   void take(detail::task_state& task) noexcept;
   void take_shared(detail::task_state& task, detail::reader_link& link) noexcept;
   void serve() noexcept;
+  void look_at_order(detail::task_state& task);
+  bool is_held_by(detail::task_state const* task) const noexcept;
 
   bool locked_ = false;
   std::size_t readers_ = 0;
@@ -101,6 +106,7 @@ class shared_mutex {
   std::source_location held_at_;
   detail::reader_link known_readers_;  // the ring's beginning
   char const* name_;
+  lock_level level_;
   detail::wait_queue waiting_;
 };
 
@@ -165,7 +171,7 @@ class shared_mutex::wait : public detail::queued_wait {
 class shared_mutex::lock_operation : public wait {
  public:
   explicit lock_operation(shared_mutex& m) noexcept : wait(m, true) {}
-  bool start(detail::task_state& task) noexcept;
+  bool start(detail::task_state& task);
   guard result() {
     outcome();
     return guard(*mutex_);
@@ -175,7 +181,7 @@ class shared_mutex::lock_operation : public wait {
 class shared_mutex::lock_shared_operation : public wait {
  public:
   explicit lock_shared_operation(shared_mutex& m) noexcept : wait(m, false) {}
-  bool start(detail::task_state& task) noexcept;
+  bool start(detail::task_state& task);
   shared_guard result() {
     outcome();
     return shared_guard(*mutex_, std::move(link_));
