@@ -2,6 +2,8 @@
 #pragma once
 
 #include <plait/cancel.hpp>
+#include <plait/channel/channel.hpp>
+#include <plait/channel/closed.hpp>
 #include <plait/clock.hpp>
 #include <plait/codec.hpp>
 #include <plait/deadlock.hpp>
@@ -27,6 +29,7 @@
 #include <plait/sync/shared_mutex.hpp>
 #include <plait/task.hpp>
 #include <plait/task_group.hpp>
+#include <plait/task_tree.hpp>
 #include <plait/thread_pool.hpp>
 #include <plait/timeout.hpp>
 #include <plait/when.hpp>
