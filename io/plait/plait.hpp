@@ -2,8 +2,11 @@
 #pragma once
 
 #include <plait/cancel.hpp>
+#include <plait/channel/broadcast.hpp>
 #include <plait/channel/channel.hpp>
 #include <plait/channel/closed.hpp>
+#include <plait/channel/oneshot.hpp>
+#include <plait/channel/watch.hpp>
 #include <plait/clock.hpp>
 #include <plait/codec.hpp>
 #include <plait/deadlock.hpp>

@@ -1,10 +1,14 @@
 // Channels: whatever goes wrong, an item whose send has returned is received once or is still
-// there, and each receiver gets each sender's items in their order.
+// there, and each receiver gets each sender's items in their order. Their kin: a oneshot, a watch, a
+// broadcast.
 #include "scenarios.hpp"
 
 #include "support/operations.hpp"
 
+#include <plait/channel/broadcast.hpp>
 #include <plait/channel/channel.hpp>
+#include <plait/channel/oneshot.hpp>
+#include <plait/channel/watch.hpp>
 #include <plait/select.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
@@ -159,6 +163,71 @@ task<> through_either_of_two(std::size_t capacity) {
       &a, &b);
 }
 
+task<> answer_in_a_while(oneshot<counted>::sender to) {
+  co_await nap(1);
+  require(to.send(counted(1)), "nobody wants the answer");
+}
+
+task<> one_answer() {
+  oneshot<counted> answer;
+  co_await with_task_group(
+      [](task_group& g, oneshot<counted>* from) -> task<> {
+        g.spawn(answer_in_a_while, from->make_sender());
+        co_await g.join();
+      },
+      &answer);
+  counted const got = co_await answer.receive();
+  require(got.value() == 1, "another answer was received");
+}
+
+task<> follow(watch<int>::receiver level, int last) {
+  auto const reached = [last](int now) { return now == last; };
+  bool const seen = co_await level.wait_for(reached);
+  require(seen, "the last value was not seen");
+}
+
+task<> follow_a_level() {
+  watch<int> level(0);
+  co_await with_task_group(
+      [](task_group& g, watch<int>* of) -> task<> {
+        g.spawn(follow, of->subscribe(), 3);
+        g.spawn(follow, of->subscribe(), 2);
+        for (int now = 1; now <= 3; ++now) {
+          co_await nap(1);
+          of->send(now);
+          if (now == 2) co_await yield();
+        }
+        co_await g.join();
+      },
+      &level);
+}
+
+task<> hear_all(broadcast<counted>::receiver news) {
+  int last = 0;
+  for (auto got = co_await news.receive(); got; got = co_await news.receive()) {
+    require(got->item.value() == last + 1 + static_cast<int>(got->missed), "an item was lost in silence");
+    last = got->item.value();
+    co_await yield();
+  }
+  require(last == items_each, "the last item was lost");
+}
+
+task<> tell_all() {
+  broadcast<counted> news(2);
+  co_await with_task_group(
+      [](task_group& g, broadcast<counted>* of) -> task<> {
+        g.spawn(hear_all, of->subscribe());
+        g.spawn(hear_all, of->subscribe());
+        for (int i = 1; i <= items_each; ++i) {
+          of->send(counted(i));
+          co_await yield();
+        }
+        of->close();
+        co_await g.join();
+      },
+      &news);
+}
+
 }  // namespace
 
 void add_channel_scenarios(std::vector<scenario>& to) {
@@ -172,6 +241,9 @@ void add_channel_scenarios(std::vector<scenario>& to) {
   to.push_back({.name = "a select over rendezvous channels",
                 .body = [] { return through_either_of_two(0); },
                 .check = nothing_is_lost});
+  to.push_back({.name = "one answer", .body = one_answer});
+  to.push_back({.name = "a level that two tasks follow", .body = follow_a_level});
+  to.push_back({.name = "news for two tasks", .body = tell_all});
 }
 
 }  // namespace plait::test
