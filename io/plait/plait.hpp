@@ -1,6 +1,7 @@
 // All of plait.
 #pragma once
 
+#include <plait/as_completed.hpp>
 #include <plait/cancel.hpp>
 #include <plait/channel/broadcast.hpp>
 #include <plait/channel/channel.hpp>
@@ -12,6 +13,7 @@
 #include <plait/deadlock.hpp>
 #include <plait/deadlock_error.hpp>
 #include <plait/finally.hpp>
+#include <plait/generator.hpp>
 #include <plait/on.hpp>
 #include <plait/process_pool.hpp>
 #include <plait/run.hpp>

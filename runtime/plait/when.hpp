@@ -1,10 +1,12 @@
 // when_all and when_any: several tasks, operations or join handles at once, in a group of their
-// own.
+// own. They are given one by one; tasks or operations of one type also as a std::vector. See also
+// as_completed.hpp.
 //
 // when_all gives every value; the first failure cancels the others and is rethrown when they have
 // ended. when_any ends with the first that completes, cancels the others and waits for them; it
 // gives every outcome that completed, so that what a loser had already taken is not lost. A failure
-// counts as completing: it is rethrown.
+// counts as completing: it is rethrown. Of an empty vector when_all gives an empty one, and when_any throws
+// std::invalid_argument.
 #pragma once
 
 #include <plait/detail/checkpoint.hpp>
@@ -13,10 +15,12 @@
 
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace plait {
 
@@ -41,6 +45,15 @@ struct first_of {
         },
         values);
   }
+};
+
+// The same of a vector.
+template <class T>
+struct first_of_many {
+  std::size_t index = 0;  // of the first to complete
+  std::vector<std::optional<value_or_unit_t<T>>> values;
+
+  value_or_unit_t<T>& value() { return *values[index]; }
 };
 
 namespace detail {
@@ -142,6 +155,47 @@ task<std::tuple<value_or_unit_t<Ts>...>> all_of(task<Ts>... tasks) {
                        *handles);
 }
 
+template <class T>
+using values_of_t = std::conditional_t<std::is_void_v<T>, void, std::vector<T>>;
+
+template <class T>
+task<values_of_t<T>> all_of_many(std::vector<task<T>> tasks) {
+  task_state& self = co_await this_task_state();
+  task_group group;
+  scope_entry entry(group.scope(), self);
+  std::vector<join_handle<T>> handles;
+  try {
+    handles.reserve(tasks.size());
+    for (task<T>& each : tasks) handles.push_back(group.spawn(hand_over<T>(), std::move(each)));
+  } catch (...) {  // no memory: those that were started end first
+    group.note(std::current_exception());
+  }
+  co_await group.join();
+  bool const absorbs = group.scope().absorbs();
+  entry.leave();
+  group.settle(self, absorbs);
+  if constexpr (std::is_void_v<T>) {
+    for (join_handle<T>& h : handles) h.take();
+  } else {
+    std::vector<T> values;
+    values.reserve(handles.size());
+    for (join_handle<T>& h : handles) values.push_back(h.take());
+    co_return values;
+  }
+}
+
+template <class A>
+auto as_tasks(std::vector<A> awaitables) {
+  if constexpr (is_task<A>::value) {
+    return awaitables;
+  } else {
+    std::vector<decltype(as_task(std::declval<A>()))> tasks;
+    tasks.reserve(awaitables.size());
+    for (A& each : awaitables) tasks.push_back(as_task(std::move(each)));
+    return tasks;
+  }
+}
+
 inline constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 struct finish_line {
@@ -220,6 +274,30 @@ task<first_of<typename contender<As>::value_type...>> any_of(As... awaitables) {
   co_return outcome;
 }
 
+template <class A>
+task<first_of_many<typename contender<A>::value_type>> any_of_many(std::vector<A> awaitables) {
+  if (awaitables.empty()) throw std::invalid_argument("when_any: there is nothing to wait for");
+  task_state& self = co_await this_task_state();
+  first_of_many<typename contender<A>::value_type> outcome;
+  outcome.values.resize(awaitables.size());
+  task_group group;
+  finish_line line(group);
+  scope_entry entry(group.scope(), self);
+  try {
+    for (std::size_t i = 0; i < awaitables.size(); ++i) {
+      start_race(line, i, outcome.values[i], awaitables[i]);
+    }
+  } catch (...) {  // no memory: those that were started end first
+    group.note(std::current_exception());
+  }
+  co_await group.join();
+  bool const absorbs = group.scope().absorbs();
+  entry.leave();
+  group.settle(self, absorbs && line.winner != nobody);
+  outcome.index = line.winner;
+  co_return outcome;
+}
+
 }  // namespace detail
 
 template <class... As>
@@ -231,6 +309,19 @@ template <class... As>
   requires(sizeof...(As) > 0)
 auto when_any(As&&... awaitables) {
   return detail::any_of(detail::as_task_or_operation(std::forward<As>(awaitables))...);
+}
+
+// Gives a std::vector of the values, in the order of the tasks; nothing where they have none.
+template <class A>
+  requires(!detail::operation_handle<A>)
+auto when_all(std::vector<A> awaitables) {
+  return detail::all_of_many(detail::as_tasks(std::move(awaitables)));
+}
+
+template <class A>
+  requires(!detail::operation_handle<A>)
+auto when_any(std::vector<A> awaitables) {
+  return detail::any_of_many(std::move(awaitables));
 }
 
 }  // namespace plait

@@ -1,8 +1,9 @@
-// when_all and when_any, over tasks, operations and handles.
+// when_all and when_any, over tasks, operations, handles and vectors; as_completed.
 #include "scenarios.hpp"
 
 #include "support/operations.hpp"
 
+#include <plait/as_completed.hpp>
 #include <plait/finally.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
@@ -12,6 +13,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 using plait::testing::scenario;
@@ -98,6 +100,40 @@ task<> any_of_handles() {
   });
 }
 
+std::vector<task<counted>> three_of_them() {
+  std::vector<task<counted>> tasks;
+  for (int const ms : {3, 1, 2}) tasks.push_back(counted_after_ms(ms));
+  return tasks;
+}
+
+task<> all_of_a_vector() {
+  auto const got = co_await when_all(three_of_them());
+  require(got[0].value() == 3 && got[2].value() == 2, "another value");
+}
+
+task<> any_of_a_vector() {
+  auto got = co_await when_any(three_of_them());
+  require(got.index == 1 && got.value().value() == 1, "another winner");
+}
+
+task<> each_as_completed() {
+  int before = 0;
+  auto const in_order = [&before](completed<counted>& one) -> task<> {
+    require(std::exchange(before, one.value().value()) + 1 == one.value().value(), "another order");
+    co_await yield();
+  };
+  co_await as_completed(three_of_them(), in_order);
+  require(before == 3, "one is missing");
+}
+
+task<> first_as_completed() {
+  auto const enough = [](completed<counted>& one) {
+    require(one.value().value() == 1, "another one");
+    return false;
+  };
+  co_await as_completed(three_of_them(), enough);
+}
+
 task<> any_of_timeouts() {
   auto const got = co_await when_any(with_timeout(5ms, sleep_for(3ms)),
                                      with_timeout(1h, sleep_for(2ms)), value_after_ms(4, 1));
@@ -147,6 +183,10 @@ void add_race_scenarios(std::vector<scenario>& to) {
   to.push_back({.name = "any of handles", .body = any_of_handles});
   to.push_back({.name = "any of timeouts", .body = any_of_timeouts});
   to.push_back({.name = "any that fails", .body = any_that_fails});
+  to.push_back({.name = "all of a vector", .body = all_of_a_vector});
+  to.push_back({.name = "any of a vector", .body = any_of_a_vector});
+  to.push_back({.name = "each as completed", .body = each_as_completed});
+  to.push_back({.name = "the first as completed", .body = first_as_completed});
   to.push_back({.name = "losers clean up", .body = losers_clean_up});
   to.push_back({.name = "operations under a scope", .body = operations_under_a_scope});
 }
