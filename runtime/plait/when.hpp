@@ -136,37 +136,49 @@ value_or_unit_t<T> taken(join_handle<T>& h) {
 }
 
 template <class... Ts>
-task<std::tuple<value_or_unit_t<Ts>...>> all_of(task<Ts>... tasks) {
-  task_state& self = co_await this_task_state();
-  task_group group;
-  scope_entry entry(group.scope(), self);
-  std::optional<std::tuple<join_handle<Ts>...>> handles;
-  try {
-    // In braces: evaluated, and so started, from left to right.
-    handles = std::tuple<join_handle<Ts>...>{group.spawn(hand_over<Ts>(), std::move(tasks))...};
-  } catch (...) {  // no memory: those that were started end first
-    group.note(std::current_exception());
-  }
-  co_await group.join();
-  bool const absorbs = group.scope().absorbs();
-  entry.leave();
-  group.settle(self, absorbs);
-  co_return std::apply([](auto&... h) { return std::tuple<value_or_unit_t<Ts>...>(taken(h)...); },
-                       *handles);
+std::tuple<join_handle<Ts>...> start_each(task_group& group, std::tuple<task<Ts>...>& tasks) {
+  return std::apply(
+      [&group](auto&... each) {
+        // In braces: evaluated, and so started, from left to right.
+        return std::tuple<join_handle<Ts>...>{group.spawn(hand_over<Ts>(), std::move(each))...};
+      },
+      tasks);
+}
+template <class T>
+std::vector<join_handle<T>> start_each(task_group& group, std::vector<task<T>>& tasks) {
+  std::vector<join_handle<T>> handles;
+  handles.reserve(tasks.size());
+  for (task<T>& each : tasks) handles.push_back(group.spawn(hand_over<T>(), std::move(each)));
+  return handles;
 }
 
+template <class... Ts>
+std::tuple<value_or_unit_t<Ts>...> take_each(std::tuple<join_handle<Ts>...>& handles) {
+  return std::apply([](auto&... h) { return std::tuple<value_or_unit_t<Ts>...>(taken(h)...); }, handles);
+}
 template <class T>
-using values_of_t = std::conditional_t<std::is_void_v<T>, void, std::vector<T>>;
+std::vector<T> take_each(std::vector<join_handle<T>>& handles) {
+  std::vector<T> values;
+  values.reserve(handles.size());
+  for (join_handle<T>& h : handles) values.push_back(h.take());
+  return values;
+}
+inline void take_each(std::vector<join_handle<void>>& handles) {
+  for (join_handle<void>& h : handles) h.take();
+}
 
-template <class T>
-task<values_of_t<T>> all_of_many(std::vector<task<T>> tasks) {
+template <class Tasks>
+using handles_of_t = decltype(start_each(std::declval<task_group&>(), std::declval<Tasks&>()));
+
+// Tasks: a tuple or a vector of them.
+template <class Tasks>
+task<decltype(take_each(std::declval<handles_of_t<Tasks>&>()))> all_of(Tasks tasks) {
   task_state& self = co_await this_task_state();
   task_group group;
   scope_entry entry(group.scope(), self);
-  std::vector<join_handle<T>> handles;
+  std::optional<handles_of_t<Tasks>> handles;
   try {
-    handles.reserve(tasks.size());
-    for (task<T>& each : tasks) handles.push_back(group.spawn(hand_over<T>(), std::move(each)));
+    handles = start_each(group, tasks);
   } catch (...) {  // no memory: those that were started end first
     group.note(std::current_exception());
   }
@@ -174,14 +186,12 @@ task<values_of_t<T>> all_of_many(std::vector<task<T>> tasks) {
   bool const absorbs = group.scope().absorbs();
   entry.leave();
   group.settle(self, absorbs);
-  if constexpr (std::is_void_v<T>) {
-    for (join_handle<T>& h : handles) h.take();
-  } else {
-    std::vector<T> values;
-    values.reserve(handles.size());
-    for (join_handle<T>& h : handles) values.push_back(h.take());
-    co_return values;
-  }
+  co_return take_each(*handles);
+}
+
+template <class... Ts>
+auto all_of_these(task<Ts>... tasks) {
+  return all_of(std::tuple<task<Ts>...>(std::move(tasks)...));
 }
 
 template <class A>
@@ -252,18 +262,30 @@ void start_race(finish_line& line, std::size_t index, slot_t<Op>& slot, Op& op) 
   line.group.spawn(race_operation<Op>, std::ref(line), index, std::ref(slot), std::move(op));
 }
 
-template <class... As>
-task<first_of<typename contender<As>::value_type...>> any_of(As... awaitables) {
+template <class... Slots, class... As>
+void start_races(finish_line& line, std::tuple<Slots...>& slots, std::tuple<As...>& contenders) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (start_race(line, I, std::get<I>(slots), std::get<I>(contenders)), ...);
+  }(std::index_sequence_for<As...>());
+}
+template <class Slot, class A>
+void start_races(finish_line& line, std::vector<Slot>& slots, std::vector<A>& contenders) {
+  if (contenders.empty()) throw std::invalid_argument("when_any: there is nothing to wait for");
+  slots.resize(contenders.size());
+  for (std::size_t i = 0; i < contenders.size(); ++i) start_race(line, i, slots[i], contenders[i]);
+}
+
+// Contenders: a tuple or a vector of tasks and operations, for whose values Outcome has slots.
+template <class Outcome, class Contenders>
+task<Outcome> any_of(Contenders contenders) {
   task_state& self = co_await this_task_state();
-  first_of<typename contender<As>::value_type...> outcome;
+  Outcome outcome;
   task_group group;
   finish_line line(group);
   scope_entry entry(group.scope(), self);
   try {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (start_race(line, I, std::get<I>(outcome.values), awaitables), ...);
-    }(std::index_sequence_for<As...>());
-  } catch (...) {  // no memory: those that were started end first
+    start_races(line, outcome.values, contenders);
+  } catch (...) {  // no contender, or no memory: those that were started end first
     group.note(std::current_exception());
   }
   co_await group.join();
@@ -274,54 +296,35 @@ task<first_of<typename contender<As>::value_type...>> any_of(As... awaitables) {
   co_return outcome;
 }
 
-template <class A>
-task<first_of_many<typename contender<A>::value_type>> any_of_many(std::vector<A> awaitables) {
-  if (awaitables.empty()) throw std::invalid_argument("when_any: there is nothing to wait for");
-  task_state& self = co_await this_task_state();
-  first_of_many<typename contender<A>::value_type> outcome;
-  outcome.values.resize(awaitables.size());
-  task_group group;
-  finish_line line(group);
-  scope_entry entry(group.scope(), self);
-  try {
-    for (std::size_t i = 0; i < awaitables.size(); ++i) {
-      start_race(line, i, outcome.values[i], awaitables[i]);
-    }
-  } catch (...) {  // no memory: those that were started end first
-    group.note(std::current_exception());
-  }
-  co_await group.join();
-  bool const absorbs = group.scope().absorbs();
-  entry.leave();
-  group.settle(self, absorbs && line.winner != nobody);
-  outcome.index = line.winner;
-  co_return outcome;
+template <class... As>
+auto any_of_these(As... awaitables) {
+  return any_of<first_of<typename contender<As>::value_type...>>(std::tuple<As...>(std::move(awaitables)...));
 }
 
 }  // namespace detail
 
 template <class... As>
 auto when_all(As&&... awaitables) {
-  return detail::all_of(detail::as_task(std::forward<As>(awaitables))...);
+  return detail::all_of_these(detail::as_task(std::forward<As>(awaitables))...);
 }
 
 template <class... As>
   requires(sizeof...(As) > 0)
 auto when_any(As&&... awaitables) {
-  return detail::any_of(detail::as_task_or_operation(std::forward<As>(awaitables))...);
+  return detail::any_of_these(detail::as_task_or_operation(std::forward<As>(awaitables))...);
 }
 
 // Gives a std::vector of the values, in the order of the tasks; nothing where they have none.
 template <class A>
   requires(!detail::operation_handle<A>)
 auto when_all(std::vector<A> awaitables) {
-  return detail::all_of_many(detail::as_tasks(std::move(awaitables)));
+  return detail::all_of(detail::as_tasks(std::move(awaitables)));
 }
 
 template <class A>
   requires(!detail::operation_handle<A>)
 auto when_any(std::vector<A> awaitables) {
-  return detail::any_of_many(std::move(awaitables));
+  return detail::any_of<first_of_many<typename detail::contender<A>::value_type>>(std::move(awaitables));
 }
 
 }  // namespace plait
