@@ -360,3 +360,20 @@ TEST_CASE("broadcast: where the copy throws, the item is still there") {
 TEST_CASE("broadcast: it keeps one item at least") {
   CHECK_THROWS_AS(broadcast<int>(0), std::invalid_argument);
 }
+
+TEST_CASE("watch, broadcast: one that is destroyed before its receivers ends the program and says so") {
+  auto const level = plait::test::in_child([] {
+    auto value = std::make_unique<watch<int>>(0);
+    auto const seen = value->subscribe();
+    value.reset();
+  });
+  CHECK(level.aborted());
+  CHECK(level.says("a watch was destroyed while it has receivers"));
+  auto const news = plait::test::in_child([] {
+    auto items = std::make_unique<broadcast<int>>(1);
+    auto const mine = items->subscribe();
+    items.reset();
+  });
+  CHECK(news.aborted());
+  CHECK(news.says("a broadcast was destroyed while it has receivers"));
+}
