@@ -182,8 +182,8 @@ task<> one_answer() {
 
 task<> follow(watch<int>::receiver level, int last) {
   auto const reached = [last](int now) { return now == last; };
-  bool const seen = co_await level.wait_for(reached);
-  require(seen, "the last value was not seen");
+  bool const was_seen = co_await level.wait_for(reached);
+  require(was_seen, "the last value was not seen");
 }
 
 task<> follow_a_level() {
