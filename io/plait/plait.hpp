@@ -2,6 +2,7 @@
 #pragma once
 
 #include <plait/as_completed.hpp>
+#include <plait/async_generator.hpp>
 #include <plait/cancel.hpp>
 #include <plait/channel/broadcast.hpp>
 #include <plait/channel/channel.hpp>

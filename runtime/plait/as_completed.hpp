@@ -13,6 +13,7 @@
 
 #include <plait/channel/channel.hpp>
 #include <plait/detail/await_safe.hpp>
+#include <plait/detail/wants_more.hpp>
 #include <plait/task_group.hpp>
 #include <plait/when.hpp>
 
@@ -74,23 +75,6 @@ task<> run_and_tell(channel<completed<T>>& done, std::size_t index, task<T> body
   static_cast<void>(done.try_send(std::move(one)));  // there is room for all
 }
 
-// False: enough.
-template <class T, class Fn>
-task<bool> show_completed(Fn& fn, completed<T>& one) {
-  using result = std::invoke_result_t<Fn&, completed<T>&>;
-  bool more = true;
-  if constexpr (std::is_same_v<result, task<>>) {
-    co_await std::invoke(fn, one);
-  } else if constexpr (is_task<result>::value) {
-    more = co_await std::invoke(fn, one);
-  } else if constexpr (std::is_void_v<result>) {
-    std::invoke(fn, one);
-  } else {
-    more = std::invoke(fn, one);
-  }
-  co_return more;
-}
-
 template <class T, class Fn>
 task<> start_and_show(task_group& group, std::vector<task<T>>& tasks, channel<completed<T>>& done, Fn& fn) {
   for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -98,7 +82,7 @@ task<> start_and_show(task_group& group, std::vector<task<T>>& tasks, channel<co
   }
   for (std::size_t shown = 0; shown < tasks.size(); ++shown) {
     std::optional<completed<T>> one = co_await done.receive();
-    bool const more = co_await show_completed<T, Fn>(fn, *one);
+    bool const more = co_await wants_more(fn, *one);
     if (!more) co_return group.cancel("as_completed was told that it is enough");
   }
 }

@@ -3,6 +3,7 @@
 
 #include "support/operations.hpp"
 
+#include <plait/async_generator.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
 #include <plait/testing/manual_driver.hpp>
@@ -279,6 +280,41 @@ task<> jobs_of_several_tasks() {
       &pool);
 }
 
+async_generator<counted> countdown(int from) {
+  counted const local(from);
+  bool closed = false;
+  try {
+    for (int i = from; i > 0; --i) {
+      co_await sleep_for(1ms);
+      co_yield counted(i);
+    }
+  } catch (detail::generator_closed const&) {
+    closed = true;
+  }
+  if (closed) co_await yield();
+}
+
+task<> values_one_by_one() {
+  auto numbers = countdown(4);
+  int sum = 0;
+  for (auto one = co_await numbers.next(); one; one = co_await numbers.next()) sum += one->value();
+  require(sum == 10, "another sum");
+  auto left = countdown(4);
+  auto const first = co_await left.next();
+  require(first->value() == 4, "another value");
+}
+
+task<> values_until_enough() {
+  int sum = 0;
+  auto const add = [&sum](counted& one) -> task<bool> {
+    co_await yield();
+    sum += one.value();
+    co_return one.value() > 3;
+  };
+  co_await for_each(countdown(5), add);
+  require(sum == 12, "another sum");
+}
+
 }  // namespace
 
 std::vector<scenario> thread_scenarios() {
@@ -302,6 +338,8 @@ void add_task_scenarios(std::vector<scenario>& to) {
   to.push_back({.name = "sleepers of one deadline", .body = sleepers_of_one_deadline});
   to.push_back({.name = "posts from inside", .body = posts_from_inside});
   to.push_back({.name = "gates between tasks", .body = gates_between_tasks});
+  to.push_back({.name = "values one by one", .body = values_one_by_one});
+  to.push_back({.name = "values until it is enough", .body = values_until_enough});
   to.push_back({.name = "waits for descriptors", .body = waits_for_descriptors});
 }
 
