@@ -8,6 +8,7 @@
 #include <plait/channel/channel.hpp>
 #include <plait/channel/closed.hpp>
 #include <plait/channel/oneshot.hpp>
+#include <plait/channel/queue.hpp>
 #include <plait/channel/watch.hpp>
 #include <plait/clock.hpp>
 #include <plait/codec.hpp>

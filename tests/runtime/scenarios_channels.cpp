@@ -1,6 +1,6 @@
 // Channels: whatever goes wrong, an item whose send has returned is received once or is still
-// there, and each receiver gets each sender's items in their order. Their kin: a oneshot, a watch, a
-// broadcast.
+// there, and each receiver gets each sender's items in their order. Their kin: a queue, a oneshot, a
+// watch, a broadcast.
 #include "scenarios.hpp"
 
 #include "support/operations.hpp"
@@ -8,6 +8,7 @@
 #include <plait/channel/broadcast.hpp>
 #include <plait/channel/channel.hpp>
 #include <plait/channel/oneshot.hpp>
+#include <plait/channel/queue.hpp>
 #include <plait/channel/watch.hpp>
 #include <plait/select.hpp>
 #include <plait/sleep.hpp>
@@ -202,6 +203,49 @@ task<> follow_a_level() {
       &level);
 }
 
+// A queue under the names that the traffic uses.
+class work {
+ public:
+  auto send(counted item) { return items_.put(std::move(item)); }
+  auto receive() { return items_.get(); }
+  auto try_receive() { return items_.try_get(); }
+  void close() { items_.close(); }
+  queue<counted>& items() { return items_; }
+
+ private:
+  queue<counted> items_{2};
+};
+
+task<> through_a_queue() {
+  work items;
+  co_await pass_items(items);
+  for (std::size_t n = items.items().unfinished(); n > 0; --n) items.items().task_done();
+  co_await items.items().join();
+}
+
+task<> work_off(queue<counted>& jobs, int& done) {
+  auto const count = [&done](counted) -> task<> {
+    co_await yield();
+    ++done;
+  };
+  co_await jobs.for_each(count);
+}
+
+task<> work_until_all_is_done() {
+  queue<counted> jobs;
+  int done = 0;
+  auto const worked = [&](task_group& g) -> task<> {
+    g.spawn(work_off, std::ref(jobs), std::ref(done));
+    g.spawn(work_off, std::ref(jobs), std::ref(done));
+    for (int i = 0; i < items_each; ++i) co_await jobs.put(counted(i));
+    co_await jobs.join();
+    require(done == items_each, "join came too early");
+    jobs.close();
+    co_await g.join();
+  };
+  co_await with_task_group(worked);
+}
+
 task<> hear_all(broadcast<counted>::receiver news) {
   int last = 0;
   for (auto got = co_await news.receive(); got; got = co_await news.receive()) {
@@ -241,6 +285,8 @@ void add_channel_scenarios(std::vector<scenario>& to) {
   to.push_back({.name = "a select over rendezvous channels",
                 .body = [] { return through_either_of_two(0); },
                 .check = nothing_is_lost});
+  to.push_back({.name = "a queue with little room", .body = through_a_queue, .check = nothing_is_lost});
+  to.push_back({.name = "a queue whose work is done", .body = work_until_all_is_done});
   to.push_back({.name = "one answer", .body = one_answer});
   to.push_back({.name = "a level that two tasks follow", .body = follow_a_level});
   to.push_back({.name = "news for two tasks", .body = tell_all});

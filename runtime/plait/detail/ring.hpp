@@ -56,10 +56,14 @@ class ring {
   void grow() {
     ring larger(std::max<std::size_t>(8, 2 * slots_));
     for (std::size_t n = 0; n < size(); ++n) larger.push(std::move_if_noexcept((*this)[n]));
-    std::swap(items_, larger.items_);
-    std::swap(slots_, larger.slots_);
-    std::swap(pushed_, larger.pushed_);
-    std::swap(popped_, larger.popped_);
+    swap(larger);
+  }
+
+  void swap(ring& other) noexcept {
+    std::swap(items_, other.items_);
+    std::swap(slots_, other.slots_);
+    std::swap(pushed_, other.pushed_);
+    std::swap(popped_, other.popped_);
   }
 
  private:

@@ -1,0 +1,166 @@
+// Waiting for what several threads share: tasks of any scheduler and plain threads, in one line.
+//
+// Whoever gives something up does so under the lock of what is shared, and hands it over there and then, as
+// the primitives of one scheduler do (wait_queue.hpp): who is taken out of the line has what it came for.
+// Only then does the news travel, and for a task that is a call to its scheduler:
+//
+//             enqueue                 let_go, any thread              the call arrives
+//      idle -----------> in the line -------------------> on its way ------------------> done
+//                            |                               |
+//                            | cancel, its own thread        | cancel: too late, what was handed over
+//                            v                               v is delivered
+//                        cancelled
+//
+// So nothing is lost, nothing has to be passed on, and no one comes in between. A waiter that is on its way
+// is referred to by the call; the task stays suspended until that has run.
+#pragma once
+
+#include <plait/clock.hpp>
+#include <plait/operation.hpp>
+#include <plait/scheduler.hpp>
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+namespace plait::detail {
+
+class shared_line;
+
+// One that waits. All but `arrive` of a task is guarded by the lock of what it waits for.
+class shared_waiter : public remote_call {
+ public:
+  bool was_refused() const noexcept { return refused_; }  // by a close; after its wait
+
+ protected:
+  shared_waiter() noexcept : remote_call(&run_arrive) {}
+  shared_waiter(shared_waiter&&) noexcept : shared_waiter() {}  // before it waits
+  ~shared_waiter() = default;
+
+  // Of a task: on its scheduler's thread. Of a thread: under the lock.
+  virtual void arrive() noexcept = 0;
+
+  scheduler* home_ = nullptr;  // of a task
+  shared_line* line_ = nullptr;  // while it stands in one
+
+ private:
+  friend class shared_line;
+  friend class wake_list;
+  static void run_arrive(remote_call& call) noexcept { static_cast<shared_waiter&>(call).arrive(); }
+
+  shared_waiter* next_ = nullptr;
+  shared_waiter* previous_ = nullptr;
+  bool refused_ = false;
+};
+
+// First come, first served. Guarded by the lock that it is given.
+class shared_line {
+ public:
+  explicit shared_line(std::mutex& lock) noexcept : lock_(&lock) {}
+  shared_line(shared_line const&) = delete;
+  shared_line& operator=(shared_line const&) = delete;
+
+  bool empty() const noexcept { return first_ == nullptr; }
+  shared_waiter& front() noexcept { return *first_; }
+  void push(shared_waiter& waiter) noexcept;
+  void remove(shared_waiter& waiter) noexcept;
+  std::mutex& lock() const noexcept { return *lock_; }
+
+ private:
+  shared_waiter* first_ = nullptr;
+  shared_waiter* last_ = nullptr;
+  std::mutex* lock_;
+};
+
+// Those that are let go while a lock is held, and told when it is free again: declare it before the guard.
+class wake_list {
+ public:
+  wake_list() noexcept = default;
+  wake_list(wake_list const&) = delete;
+  wake_list& operator=(wake_list const&) = delete;
+  ~wake_list();
+
+  void let_go(shared_waiter& waiter) noexcept { take(waiter, false); }
+  void refuse_all(shared_line& line) noexcept {
+    while (!line.empty()) take(line.front(), true);
+  }
+  void let_all_go(shared_line& line) noexcept {
+    while (!line.empty()) take(line.front(), false);
+  }
+
+ private:
+  void take(shared_waiter& waiter, bool refused) noexcept;
+
+  shared_waiter* first_ = nullptr;
+  shared_waiter** last_ = &first_;
+};
+
+// A task that waits. Waiter: a shared_waiter with what is handed over.
+template <class Waiter>
+class task_wait : public operation, public Waiter {
+ protected:
+  task_wait() = default;
+  task_wait(task_wait&&) = default;
+  template <class... Args>
+  explicit task_wait(std::in_place_t, Args&&... args) : Waiter(std::forward<Args>(args)...) {}
+  ~task_wait() = default;
+
+  // Under the line's lock.
+  void enqueue(task_state& task, shared_line& line) noexcept {
+    begin(task);
+    this->home_ = &scheduler::current();
+    line.push(*this);
+  }
+
+  static void describe(wait_info& into, char const* what, char const* name, void const* object) noexcept {
+    into = wait_info{.what = what, .name = name, .object = object};
+  }
+
+ private:
+  void arrive() noexcept override { complete(status::done); }
+  void cancel() noexcept override {
+    {
+      std::lock_guard const guard(line_lock());
+      if (this->line_ == nullptr) return;
+      this->line_->remove(*this);
+    }
+    complete(status::cancelled);
+  }
+  virtual std::mutex& line_lock() const noexcept = 0;
+};
+
+// How a plain thread waits: not at all on a scheduler's thread, whose tasks would stand still.
+class thread_parking {
+ public:
+  // `call` for the message: "queue: blocking_get".
+  static void refuse_on_a_scheduler(char const* call, char const* instead);
+
+  void wake() noexcept { come_.notify_one(); }
+  // False: the time is over, max() being never, and it still stands in the line.
+  bool wait(std::unique_lock<std::mutex>& lock, shared_line* const& line, duration timeout);
+
+ private:
+  std::condition_variable come_;
+};
+
+template <class Waiter>
+class thread_wait : public Waiter {
+ public:
+  using Waiter::Waiter;
+  ~thread_wait() = default;
+
+  // With the lock, which it gives up meanwhile. False: the time is over, and it has left the line.
+  bool wait(std::unique_lock<std::mutex>& lock, shared_line& line, duration timeout) {
+    line.push(*this);
+    if (parking_.wait(lock, this->line_, timeout)) return true;
+    line.remove(*this);
+    return false;
+  }
+
+ private:
+  void arrive() noexcept override { parking_.wake(); }
+  thread_parking parking_;
+};
+
+}  // namespace plait::detail
