@@ -15,4 +15,4 @@ soup 4
 tea 1
 tea 2
 tea 3
-tea 4'
+tea 4' cat 'io_uring epoll'
