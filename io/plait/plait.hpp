@@ -16,6 +16,7 @@
 #include <plait/deadlock_error.hpp>
 #include <plait/finally.hpp>
 #include <plait/generator.hpp>
+#include <plait/mt/channel.hpp>
 #include <plait/on.hpp>
 #include <plait/process_pool.hpp>
 #include <plait/run.hpp>

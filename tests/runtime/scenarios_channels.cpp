@@ -10,6 +10,7 @@
 #include <plait/channel/oneshot.hpp>
 #include <plait/channel/queue.hpp>
 #include <plait/channel/watch.hpp>
+#include <plait/mt/channel.hpp>
 #include <plait/select.hpp>
 #include <plait/sleep.hpp>
 #include <plait/task_group.hpp>
@@ -203,24 +204,9 @@ task<> follow_a_level() {
       &level);
 }
 
-// A queue under the names that the traffic uses.
-class work {
- public:
-  auto send(counted item) { return items_.put(std::move(item)); }
-  auto receive() { return items_.get(); }
-  auto try_receive() { return items_.try_get(); }
-  void close() { items_.close(); }
-  queue<counted>& items() { return items_; }
-
- private:
-  queue<counted> items_{2};
-};
-
-task<> through_a_queue() {
-  work items;
+task<> through_one_for_threads() {
+  mt::channel<counted> items(2);
   co_await pass_items(items);
-  for (std::size_t n = items.items().unfinished(); n > 0; --n) items.items().task_done();
-  co_await items.items().join();
 }
 
 task<> work_off(queue<counted>& jobs, int& done) {
@@ -285,7 +271,8 @@ void add_channel_scenarios(std::vector<scenario>& to) {
   to.push_back({.name = "a select over rendezvous channels",
                 .body = [] { return through_either_of_two(0); },
                 .check = nothing_is_lost});
-  to.push_back({.name = "a queue with little room", .body = through_a_queue, .check = nothing_is_lost});
+  to.push_back(
+      {.name = "a channel for threads", .body = through_one_for_threads, .check = nothing_is_lost});
   to.push_back({.name = "a queue whose work is done", .body = work_until_all_is_done});
   to.push_back({.name = "one answer", .body = one_answer});
   to.push_back({.name = "a level that two tasks follow", .body = follow_a_level});
