@@ -1,7 +1,7 @@
 // Items from task to task, in order, between any schedulers and plain threads: bounded or unbounded.
 //
 //     plait::mt::channel<order> orders(16);         // at most 16 on the way; 0, the default: any number
-//     co_await orders.send(next);                    // on one scheduler
+//     co_await orders.send(next);                   // on one scheduler
 //     for (auto got = co_await orders.receive(); got; got = co_await orders.receive()) handle(*got);
 //
 // What channel<T> is on one scheduler's thread, with its members and their meaning, and what queue<T> is
