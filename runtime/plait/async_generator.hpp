@@ -217,6 +217,7 @@ class async_generator<T>::closing {
     }
     bool await_ready() const noexcept { return this->stands_at() == promise_type::at::end; }
     void await_resume() const {
+      this->generator.promise().item_ = item();  // what it would have yielded since
       try {
         this->rethrow();
       } catch (detail::generator_closed const&) {

@@ -339,6 +339,8 @@ TEST_CASE("async_generator: one that goes on after close gets no value out, each
     CHECK(one == 0);
     co_await numbers.close();
     CHECK(swallowed == 3);
+    std::optional<int> const later = co_await numbers.next();
+    CHECK_FALSE(later.has_value());
   });
 }
 
