@@ -1,5 +1,6 @@
 #include <plait/channel/queue.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace plait::detail {
@@ -11,7 +12,7 @@ queue_base::~queue_base() {
 }
 
 void queue_base::finish(std::size_t items, wake_list& told) noexcept {
-  unfinished_ -= items;
+  unfinished_ -= std::min(items, unfinished_);  // of those some may have been said to be done
   if (unfinished_ == 0) told.let_all_go(joiners_);
 }
 
@@ -49,21 +50,9 @@ std::size_t queue_base::unfinished() const noexcept {
 
 queue_base::join_operation queue_base::join() noexcept { return join_operation(*this); }
 
-bool queue_base::join_operation::start_at_once() {
-  std::lock_guard const guard(of_->lock_);
-  if (of_->unfinished_ != 0) return false;
-  complete_inline(status::done);
-  return true;
-}
-
-bool queue_base::join_operation::start(task_state& task) {
-  std::lock_guard const guard(of_->lock_);
-  if (of_->unfinished_ == 0) {
-    complete_inline(status::done);
-    return false;
-  }
-  enqueue(task, of_->joiners_);
-  return true;
+bool queue_base::join_operation::begin_unless_done(task_state* task) {
+  auto const done = [this](wake_list&) { return of_->unfinished_ == 0; };
+  return begin_unless(done, task, of_->joiners_);
 }
 
 bool queue_base::join_operation::waits_for(std::size_t n, wait_info& into) const noexcept {

@@ -320,6 +320,32 @@ TEST_CASE("queue: close_now throws away what is there, which counts as done") {
   CHECK(joined);
 }
 
+TEST_CASE("queue: close_now counts no item as done that was said to be done already") {
+  queue<int> q;
+  CHECK(q.try_put(1));
+  CHECK(q.try_put(2));
+  q.task_done();
+  CHECK(q.close_now() == 2);
+  CHECK(q.unfinished() == 0);
+  q.blocking_join();
+}
+
+TEST_CASE("queue: for_each throws where the function says task_done as well") {
+  queue<int> q;
+  manual_scheduler m;
+  CHECK(q.try_put(1));
+  auto const say_done = [&q](int) { q.task_done(); };
+  m.run([&]() -> task<> {
+    bool refused = false;
+    try {
+      co_await q.for_each(say_done);
+    } catch (std::logic_error const&) {
+      refused = true;
+    }
+    CHECK(refused);
+  });
+}
+
 TEST_CASE("queue: for_each says task_done, also where the function throws, which comes out") {
   queue<int> q;
   manual_scheduler m;

@@ -34,6 +34,7 @@
 #include <plait/detail/shared_wait.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -97,13 +98,14 @@ class [[nodiscard("co_await this: it waits for nothing before")]] queue_base::jo
   using awaiter_for_plait = quick_awaiter<join_operation>;
 
   explicit join_operation(queue_base& of) noexcept : of_(&of) {}
-  bool start_at_once();
-  bool start(task_state& task);
+  bool start_at_once() { return begin_unless_done(nullptr); }
+  bool start(task_state& task) { return !begin_unless_done(&task); }
   void result() const noexcept {}
   bool waits_for(std::size_t n, wait_info& into) const noexcept override;
 
  private:
-  std::mutex& line_lock() const noexcept override { return of_->lock_; }
+  bool begin_unless_done(task_state* task);
+
   queue_base* of_;
 };
 
@@ -232,18 +234,19 @@ class basic_queue : public detail::queue_base {
 
   template <class Fn>
   static task<> each(basic_queue& from, Fn fn) {
-    struct said_done {
-      explicit said_done(basic_queue& of) noexcept : queue(of) {}
-      ~said_done() { queue.task_done(); }
-      basic_queue& queue;
-    };
     for (std::optional<T> item = co_await from.get(); item; item = co_await from.get()) {
-      said_done const done(from);
-      if constexpr (task_function<Fn&, T>) {
-        co_await std::invoke(fn, std::move(*item));
-      } else {
-        std::invoke(fn, std::move(*item));
+      std::exception_ptr failure;
+      try {
+        if constexpr (task_function<Fn&, T>) {
+          co_await std::invoke(fn, std::move(*item));
+        } else {
+          std::invoke(fn, std::move(*item));
+        }
+      } catch (...) {
+        failure = std::current_exception();
       }
+      from.task_done();
+      if (failure != nullptr) std::rethrow_exception(failure);
     }
   }
 
@@ -273,17 +276,9 @@ class [[nodiscard("co_await this: it puts nothing before")]] basic_queue<T, Stor
 
  private:
   bool begin_unless_done(detail::task_state* task) {
-    detail::wake_list told;
-    std::lock_guard const guard(into_->lock_);
-    bool const done = into_->put_now(this->item, told);
-    if (done) {
-      this->complete_inline(operation::status::done);
-    } else if (task != nullptr) {
-      this->enqueue(*task, into_->putters_);
-    }
-    return done;
+    auto const done = [this](detail::wake_list& told) { return into_->put_now(this->item, told); };
+    return this->begin_unless(done, task, into_->putters_);
   }
-  std::mutex& line_lock() const noexcept override { return into_->lock_; }
 
   basic_queue* into_;
 };
@@ -307,17 +302,9 @@ class [[nodiscard("co_await this: it takes nothing before")]] basic_queue<T, Sto
 
  private:
   bool begin_unless_done(detail::task_state* task) {
-    detail::wake_list told;
-    std::lock_guard const guard(from_->lock_);
-    bool const done = from_->get_now(this->item, told);
-    if (done) {
-      this->complete_inline(operation::status::done);
-    } else if (task != nullptr) {
-      this->enqueue(*task, from_->getters_);
-    }
-    return done;
+    auto const done = [this](detail::wake_list& told) { return from_->get_now(this->item, told); };
+    return this->begin_unless(done, task, from_->getters_);
   }
-  std::mutex& line_lock() const noexcept override { return from_->lock_; }
 
   basic_queue* from_;
 };

@@ -106,11 +106,22 @@ class task_wait : public operation, public Waiter {
   explicit task_wait(std::in_place_t, Args&&... args) : Waiter(std::forward<Args>(args)...) {}
   ~task_wait() = default;
 
-  // Under the line's lock.
-  void enqueue(task_state& task, shared_line& line) noexcept {
-    begin(task);
-    this->home_ = &scheduler::current();
-    line.push(*this);
+  // Whether it is done at once, as now(told) says under the lock; else `task` waits in the line, where one is
+  // given.
+  template <class Now>
+  bool begin_unless(Now const& now, task_state* task, shared_line& line) {
+    wake_list told;
+    std::lock_guard const guard(line.lock());
+    bool const done = now(told);
+    if (done) {
+      complete_inline(status::done);
+    } else if (task != nullptr) {
+      begin(*task);
+      lock_ = &line.lock();
+      this->home_ = &scheduler::current();
+      line.push(*this);
+    }
+    return done;
   }
 
   static void describe(wait_info& into, char const* what, char const* name, void const* object) noexcept {
@@ -121,13 +132,14 @@ class task_wait : public operation, public Waiter {
   void arrive() noexcept override { complete(status::done); }
   void cancel() noexcept override {
     {
-      std::lock_guard const guard(line_lock());
+      std::lock_guard const guard(*lock_);
       if (this->line_ == nullptr) return;
       this->line_->remove(*this);
     }
     complete(status::cancelled);
   }
-  virtual std::mutex& line_lock() const noexcept = 0;
+
+  std::mutex* lock_ = nullptr;  // the line's; the line itself is not known without it
 };
 
 // How a plain thread waits: not at all on a scheduler's thread, whose tasks would stand still.
