@@ -35,6 +35,7 @@
 #include <plait/sync/recursive_mutex.hpp>
 #include <plait/sync/semaphore.hpp>
 #include <plait/sync/shared_mutex.hpp>
+#include <plait/sync/versioned.hpp>
 #include <plait/task.hpp>
 #include <plait/task_group.hpp>
 #include <plait/task_tree.hpp>
