@@ -56,8 +56,7 @@ bool queue_base::join_operation::begin_unless_done(task_state* task) {
 }
 
 bool queue_base::join_operation::waits_for(std::size_t n, wait_info& into) const noexcept {
-  if (n == 0) describe(into, "queue's join", of_->name_, of_);
-  return n == 0;
+  return describe(n, into, "queue's join", of_->name_, of_);
 }
 
 void queue_base::blocking_join(duration timeout) {

@@ -6,40 +6,36 @@
 
 namespace plait::detail {
 
-void shared_line::push(shared_waiter& waiter) noexcept {
-  waiter.line_ = this;
-  waiter.next_ = nullptr;
-  waiter.previous_ = last_;
-  (last_ == nullptr ? first_ : last_->next_) = &waiter;
-  last_ = &waiter;
-}
-
-void shared_line::remove(shared_waiter& waiter) noexcept {
-  (waiter.previous_ == nullptr ? first_ : waiter.previous_->next_) = waiter.next_;
-  (waiter.next_ == nullptr ? last_ : waiter.next_->previous_) = waiter.previous_;
-  waiter.line_ = nullptr;
+void shared_line::push_back(shared_waiter& waiter) noexcept {
+  wait_link& link = waiter;
+  link.next = &ring_;
+  link.previous = ring_.previous;
+  ring_.previous->next = &link;
+  ring_.previous = &link;
+  waiter.in_line_ = true;
 }
 
 void wake_list::take(shared_waiter& waiter, bool refused) noexcept {
-  waiter.line_->remove(waiter);
+  waiter.leave_line();
   waiter.refused_ = refused;
   // A thread is told under the lock: it may be gone as soon as it can see that it is out of the line.
   if (waiter.home_ == nullptr) return waiter.arrive();
-  waiter.next_ = nullptr;
-  *last_ = &waiter;
-  last_ = &waiter.next_;
+  wait_link& link = waiter;
+  link.next = nullptr;
+  *last_ = &link;
+  last_ = &link.next;
 }
 
 wake_list::~wake_list() {
   scheduler const* const here = scheduler::current_or_null();
-  for (shared_waiter* waiter = first_; waiter != nullptr;) {
-    shared_waiter* const next = waiter->next_;  // the waiter may be gone when it has been told
-    if (waiter->home_ == here) {
-      waiter->arrive();
+  for (wait_link* link = first_; link != nullptr;) {
+    auto& waiter = static_cast<shared_waiter&>(*link);
+    link = link->next;  // the waiter may be gone when it has been told
+    if (waiter.home_ == here) {
+      waiter.arrive();
     } else {
-      waiter->home_->post(*waiter);
+      waiter.home_->post(waiter);
     }
-    waiter = next;
   }
 }
 
@@ -49,9 +45,9 @@ void thread_parking::refuse_on_a_scheduler(char const* call, char const* instead
                          "co_await " + instead + " there");
 }
 
-bool thread_parking::wait(std::unique_lock<std::mutex>& lock, shared_line* const& line, duration timeout) {
+bool thread_parking::wait(std::unique_lock<std::mutex>& lock, bool const& in_line, duration timeout) {
   using std::chrono::steady_clock;
-  auto const gone = [&line] { return line == nullptr; };
+  auto const gone = [&in_line] { return !in_line; };
   if (timeout == duration::max()) {
     come_.wait(lock, gone);
     return true;

@@ -270,8 +270,7 @@ class [[nodiscard("co_await this: it puts nothing before")]] basic_queue<T, Stor
     if (this->was_refused()) [[unlikely]] detail::throw_channel_closed();
   }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override {
-    if (n == 0) this->describe(into, "put", into_->name(), into_);
-    return n == 0;
+    return this->describe(n, into, "put", into_->name(), into_);
   }
 
  private:
@@ -296,8 +295,7 @@ class [[nodiscard("co_await this: it takes nothing before")]] basic_queue<T, Sto
   bool start(detail::task_state& task) { return !begin_unless_done(&task); }
   std::optional<T> result() noexcept { return std::move(this->item); }
   bool waits_for(std::size_t n, wait_info& into) const noexcept override {
-    if (n == 0) this->describe(into, "get", from_->name(), from_);
-    return n == 0;
+    return this->describe(n, into, "get", from_->name(), from_);
   }
 
  private:

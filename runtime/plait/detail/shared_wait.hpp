@@ -16,41 +16,45 @@
 #pragma once
 
 #include <plait/clock.hpp>
+#include <plait/detail/wait_queue.hpp>
 #include <plait/operation.hpp>
 #include <plait/scheduler.hpp>
 
 #include <condition_variable>
-#include <cstdint>
+#include <cstddef>
 #include <mutex>
 #include <utility>
 
 namespace plait::detail {
 
-class shared_line;
-
 // One that waits. All but `arrive` of a task is guarded by the lock of what it waits for.
-class shared_waiter : public remote_call {
+class shared_waiter : public remote_call, private wait_link {
  public:
   bool was_refused() const noexcept { return refused_; }  // by a close; after its wait
 
  protected:
-  shared_waiter() noexcept : remote_call(&run_arrive) {}
+  shared_waiter() noexcept : remote_call(&run_arrive), wait_link() {}
   shared_waiter(shared_waiter&&) noexcept : shared_waiter() {}  // before it waits
   ~shared_waiter() = default;
 
   // Of a task: on its scheduler's thread. Of a thread: under the lock.
   virtual void arrive() noexcept = 0;
 
+  // Out of the line, by itself or by whoever lets it go.
+  void leave_line() noexcept {
+    wait_link::next->previous = previous;
+    previous->next = wait_link::next;
+    in_line_ = false;
+  }
+
   scheduler* home_ = nullptr;  // of a task
-  shared_line* line_ = nullptr;  // while it stands in one
+  bool in_line_ = false;
 
  private:
   friend class shared_line;
   friend class wake_list;
   static void run_arrive(remote_call& call) noexcept { static_cast<shared_waiter&>(call).arrive(); }
 
-  shared_waiter* next_ = nullptr;
-  shared_waiter* previous_ = nullptr;
   bool refused_ = false;
 };
 
@@ -61,15 +65,13 @@ class shared_line {
   shared_line(shared_line const&) = delete;
   shared_line& operator=(shared_line const&) = delete;
 
-  bool empty() const noexcept { return first_ == nullptr; }
-  shared_waiter& front() noexcept { return *first_; }
-  void push(shared_waiter& waiter) noexcept;
-  void remove(shared_waiter& waiter) noexcept;
+  bool empty() const noexcept { return ring_.next == &ring_; }
+  shared_waiter& front() noexcept { return static_cast<shared_waiter&>(*ring_.next); }
+  void push_back(shared_waiter& waiter) noexcept;
   std::mutex& lock() const noexcept { return *lock_; }
 
  private:
-  shared_waiter* first_ = nullptr;
-  shared_waiter* last_ = nullptr;
+  wait_link ring_{&ring_, &ring_};
   std::mutex* lock_;
 };
 
@@ -92,8 +94,8 @@ class wake_list {
  private:
   void take(shared_waiter& waiter, bool refused) noexcept;
 
-  shared_waiter* first_ = nullptr;
-  shared_waiter** last_ = &first_;
+  wait_link* first_ = nullptr;
+  wait_link** last_ = &first_;
 };
 
 // A task that waits. Waiter: a shared_waiter with what is handed over.
@@ -119,13 +121,16 @@ class task_wait : public operation, public Waiter {
       begin(*task);
       lock_ = &line.lock();
       this->home_ = &scheduler::current();
-      line.push(*this);
+      line.push_back(*this);
     }
     return done;
   }
 
-  static void describe(wait_info& into, char const* what, char const* name, void const* object) noexcept {
-    into = wait_info{.what = what, .name = name, .object = object};
+  // For waits_for(): a wait that another thread may end.
+  static bool describe(std::size_t n, wait_info& into, char const* what, char const* name,
+                       void const* object) noexcept {
+    if (n == 0) into = wait_info{.what = what, .name = name, .object = object};
+    return n == 0;
   }
 
  private:
@@ -133,8 +138,8 @@ class task_wait : public operation, public Waiter {
   void cancel() noexcept override {
     {
       std::lock_guard const guard(*lock_);
-      if (this->line_ == nullptr) return;
-      this->line_->remove(*this);
+      if (!this->in_line_) return;
+      this->leave_line();
     }
     complete(status::cancelled);
   }
@@ -150,7 +155,7 @@ class thread_parking {
 
   void wake() noexcept { come_.notify_one(); }
   // False: the time is over, max() being never, and it still stands in the line.
-  bool wait(std::unique_lock<std::mutex>& lock, shared_line* const& line, duration timeout);
+  bool wait(std::unique_lock<std::mutex>& lock, bool const& in_line, duration timeout);
 
  private:
   std::condition_variable come_;
@@ -164,9 +169,9 @@ class thread_wait : public Waiter {
 
   // With the lock, which it gives up meanwhile. False: the time is over, and it has left the line.
   bool wait(std::unique_lock<std::mutex>& lock, shared_line& line, duration timeout) {
-    line.push(*this);
-    if (parking_.wait(lock, this->line_, timeout)) return true;
-    line.remove(*this);
+    line.push_back(*this);
+    if (parking_.wait(lock, this->in_line_, timeout)) return true;
+    this->leave_line();
     return false;
   }
 
